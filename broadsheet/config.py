@@ -1,0 +1,279 @@
+"""Settings (the environment over `broadsheet.toml`) and profiles (`profiles/*.toml`), validated.
+
+Every setting is a field of `Settings`; its environment variable is `BROADSHEET_` and its name in
+capitals. An unknown key, in the file or the environment, is an error that names the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from broadsheet.errors import UsageError
+from broadsheet.models import EXTRACTIVE
+from broadsheet.resources import project
+
+PREFIX = "BROADSHEET_"
+T = TypeVar("T", bound=BaseModel)
+Seconds = Annotated[float, Field(ge=0, le=3600)]
+Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(_Frozen):
+    """One language model, as an entry of `[[models]]`; prices are US dollars per million tokens."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """litellm's name: provider/model."""
+    max_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    max_output_tokens: Annotated[int, Field(ge=256)] = 4096
+    rpm: Annotated[int, Field(ge=1)] | None = None
+    """Quota: requests per minute. Read, but not yet paced by; so are `rpd` and `tpm`."""
+    rpd: Annotated[int, Field(ge=1)] | None = None
+    """Quota: requests per day."""
+    tpm: Annotated[int, Field(ge=1)] | None = None
+    """Quota: tokens per minute."""
+    input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    """Only where litellm knows no price."""
+    output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+
+
+class Settings(_Frozen):
+    """What one installation is set to; see docs/settings.md."""
+
+    home: Path = Path("data")
+    """Everything written is below it: lake/, reports/, state."""
+    lake: str = ""
+    """Root of the Parquet lake, path or URL; default `<home>/lake`."""
+    profiles: Path = Path("profiles")
+    """Folder of profile files; default `./profiles`, else those that come with Broadsheet."""
+    styles: Path = Field(default_factory=lambda: project("reports"))
+    """Folder of report styles."""
+    models: tuple[Model, ...] = ()
+    """Tried in this order; the extractive backend needs no entry, it is always the last."""
+    huggingface_url: Url = "https://huggingface.co"
+    arxiv_api_url: Url = "https://export.arxiv.org/api/query"
+    arxiv_url: Url = "https://arxiv.org"
+    arxiv_delay_seconds: Seconds = 3.0
+    """Between two requests to the arXiv API; their terms ask for three."""
+    http_timeout_seconds: Seconds = 30.0
+    http_attempts: Annotated[int, Field(ge=1, le=10)] = 5
+    """Tries per page before a source counts as unavailable."""
+    http_connections: Annotated[int, Field(ge=1, le=16)] = 4
+    """Pages fetched at once from one site."""
+    max_input_chars: Annotated[int, Field(ge=2000)] = 60_000
+    """Longest text of a paper put to a model; whole sections are dropped beyond it."""
+    is_sample: bool = False
+    """Digests are made from the embedded sample day and say so; `--sample` sets it."""
+    user_agent: str = "broadsheet (daily digest of research papers)"
+    """How requests to the sources introduce themselves; a contact address is polite."""
+
+    @property
+    def lake_root(self) -> str:
+        """The lake's root, path or URL."""
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def reports(self) -> Path:
+        """Where published digests are written."""
+        return self.home / "reports"
+
+
+class Interest(_Frozen):
+    """A subject a reader cares about; any of its phrases in a title or abstract counts."""
+
+    name: Annotated[str, Field(min_length=1)]
+    weight: Annotated[float, Field(gt=0, le=10)] = 1.0
+    phrases: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Whole words, case and punctuation aside; a plural s is allowed, a final * any ending."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_a_phrase(cls, data: object) -> object:
+        if isinstance(data, dict) and "phrases" not in data and "name" in data:
+            return {**data, "phrases": [data["name"]]}
+        return data
+
+
+class Scoring(_Frozen):
+    """How many of the 100 points each component can give; the three add up to 100."""
+
+    interest: Annotated[int, Field(ge=0, le=100)] = 70
+    popularity: Annotated[int, Field(ge=0, le=100)] = 20
+    freshness: Annotated[int, Field(ge=0, le=100)] = 10
+    fresh_days: Annotated[int, Field(ge=1)] = 30
+    """Days after submission when freshness has fallen to nothing."""
+    negative_points: Annotated[int, Field(ge=0, le=100)] = 40
+    """Points the first negative keyword can cost."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Scoring:
+        if (total := self.interest + self.popularity + self.freshness) != 100:
+            raise ValueError(f"interest + popularity + freshness must be 100, not {total}")
+        return self
+
+
+class Selection(_Frozen):
+    """Which of the scored papers make the digest."""
+
+    scan: Annotated[int, Field(ge=1)] | None = None
+    """Only the top so many of the day's list; absent: all of it."""
+    minimum_score: Annotated[int, Field(ge=0, le=100)] = 0
+    at_most: Annotated[int, Field(ge=1)] | None = None
+    repeat_after_days: Annotated[int, Field(ge=0)] = 90
+    """A paper featured for this profile within so many days before is not featured again."""
+
+
+class Profile(_Frozen):
+    """One reader: what is scanned, how it is scored and selected, and how it is written up."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+    title: str
+    style: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    language: Literal["zh", "en"] = "en"
+    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("huggingface",)
+    categories: tuple[Annotated[str, Field(pattern=r"^[a-z-]+(\.[A-Za-z-]+|\.\*)?$")], ...] = ()
+    """arXiv categories, for the source `arxiv`."""
+    read: Literal["fulltext", "abstract"] = "fulltext"
+    interests: tuple[Interest, ...] = ()
+    negative: tuple[Interest, ...] = ()
+    scoring: Scoring = Scoring()
+    selection: Selection = Selection()
+
+    @model_validator(mode="after")
+    def _arxiv_needs_categories(self) -> Profile:
+        if "arxiv" in self.sources and not self.categories:
+            raise ValueError("the source arxiv needs categories, such as ['cs.CL', 'cs.AI']")
+        return self
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """The settings in force: defaults, then the settings file, then the environment.
+
+    Args:
+        environ: variables to read instead of the process's own.
+        overrides: settings that win over everything, for `--sample` and tests.
+
+    Raises:
+        UsageError: malformed file, unknown key, or a value out of range.
+    """
+    environ = os.environ if environ is None else environ
+    file = Path(environ.get(f"{PREFIX}CONFIG", "broadsheet.toml"))
+    values = _read_toml(file) if file.exists() or f"{PREFIX}CONFIG" in environ else {}
+    _refuse_unknown(values, Settings.model_fields, f"setting in {file}")
+    given = _from_environment(environ, values.get("models", []))
+    settings = _validated(Settings, {**values, **given, **overrides}, _place(file, values, given))
+    if not settings.profiles.is_dir() and "profiles" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"profiles": project("profiles")})
+    return settings
+
+
+def _place(file: Path, values: Mapping[str, object], given: Mapping[str, object]) -> str:
+    """What to call the origin of a bad value: the file, the environment or both."""
+    return " or ".join([str(file)] * bool(values) + ["the environment"] * bool(given)) or "settings"
+
+
+def _from_environment(environ: Mapping[str, str], models: object) -> dict[str, object]:
+    """The settings that BROADSHEET_* variables give.
+
+    A list of models is names split at commas; one that the file describes keeps what it says.
+    """
+    found = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG" and value != ""
+    }
+    _refuse_unknown(found, Settings.model_fields, "environment variable", PREFIX)
+    values: dict[str, object] = dict(found)
+    if "models" in found:
+        entries = models if isinstance(models, list) else []
+        described = {entry["name"]: entry for entry in entries if "name" in entry}
+        names = [name.strip() for name in found["models"].split(",")]
+        values["models"] = [
+            described.get(name, {"name": name}) for name in names if name and name != EXTRACTIVE
+        ]
+    return values
+
+
+def profile_names(settings: Settings) -> list[str]:
+    """The names of all profiles, sorted; empty where the folder has none."""
+    return sorted(path.stem for path in settings.profiles.glob("*.toml"))
+
+
+def load_profile(settings: Settings, name: str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        UsageError: no such profile (the message names those there are), or a malformed one.
+    """
+    known = profile_names(settings)
+    if name not in known:
+        raise UsageError(
+            f"unknown profile {name!r}: there is no {settings.profiles / name}.toml",
+            f"known profiles: {', '.join(known) or 'none'}{_did_you_mean(name, known)}",
+        )
+    file = settings.profiles / f"{name}.toml"
+    values = _read_toml(file)
+    _refuse_unknown(values, Profile.model_fields, f"key in {file}")
+    return _validated(Profile, {"name": name, **values}, str(file))
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"cannot read {file}: {error}", "mend that line") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}", "make it a readable UTF-8 file") from error
+
+
+def _refuse_unknown(
+    values: Iterable[str], fields: Iterable[str], what: str, prefix: str = ""
+) -> None:
+    known = list(fields)
+    for key in values:
+        if key not in known:
+            shown, hint = f"{prefix}{key.upper()}" if prefix else key, _nearest(key, known)
+            nearest = f"{prefix}{hint.upper()}" if prefix else hint
+            raise UsageError(
+                f"unknown {what}: {shown}",
+                f"nearest valid name: {nearest}" if hint else f"valid names: {', '.join(known)}",
+            )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.3)), "")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    nearest = next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
+    return f"; did you mean {nearest}?" if nearest else ""
+
+
+def _validated(kind: type[T], values: Mapping[str, object], place: str) -> T:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or kind.__name__.lower()
+        remedy = _remedy(first, kind)
+        raise UsageError(f"invalid {key} in {place}: {first['msg']}", remedy) from error
+
+
+def _remedy(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
+    if error["type"] != "extra_forbidden":
+        return f"got {error['input']!r}"[:200]
+    fields = kind.model_fields | Model.model_fields
+    for nested in (Interest, Scoring, Selection):
+        fields |= nested.model_fields
+    return f"nearest valid name: {_nearest(str(error['loc'][-1]), fields)}"

@@ -1,0 +1,82 @@
+"""Every error Broadsheet raises on purpose, as one tree.
+
+    BroadsheetError
+    ├── UsageError              bad arguments or configuration; nothing was started (exit code 2)
+    ├── SourceError             a place papers come from
+    │   ├── NotPublishedYet     it answered: this date's list does not exist yet
+    │   ├── SourceUnavailable   it could not be reached, or kept failing
+    │   └── UnknownShape        it answered something no known version of it ever did
+    ├── LakeError               Parquet files that cannot be read or written
+    ├── WarehouseError          SQL that cannot run
+    └── ModelError              a language model's call that gave no usable answer
+
+A message reads ``<what failed> <which>: <reason>``, and ``remedy`` says what to do about it.
+All of them pickle, so that they survive in a run's recorded state.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class BroadsheetError(Exception):
+    """The root: `str()` is the message, `remedy` the next step for whoever reads it."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(BroadsheetError):
+    """Arguments or configuration that cannot be used; nothing was started."""
+
+
+class SourceError(BroadsheetError):
+    """A place papers come from did not deliver."""
+
+
+class NotPublishedYet(SourceError):
+    """The source answered that the date asked for has no list yet."""
+
+
+class SourceUnavailable(SourceError):
+    """The source could not be reached or kept failing after its client's retries."""
+
+
+class UnknownShape(SourceError):
+    """The source's answer fits no known version of its format."""
+
+
+class LakeError(BroadsheetError):
+    """A lake file could not be read or written."""
+
+
+class WarehouseError(BroadsheetError):
+    """A query could not be run."""
+
+
+class FaultKind(StrEnum):
+    """Why a model's call gave no usable answer; stored in `analyses.pending_reason`."""
+
+    RATE = "rate"
+    AUTH = "auth"
+    NETWORK = "network"
+    CONTEXT = "context"
+    CONTENT = "content"
+    MALFORMED = "malformed"
+    REJECTED = "rejected"
+
+
+class ModelError(BroadsheetError):
+    """A language model's call gave no usable answer; `kind` says why."""
+
+    def __init__(
+        self, message: str, remedy: str = "", kind: FaultKind = FaultKind.REJECTED
+    ) -> None:
+        super().__init__(message, remedy)
+        self.args = (message, remedy, kind)
+        self.kind = kind
