@@ -1,0 +1,69 @@
+"""Where papers come from: one module per place, each a `Source`.
+
+To add one: a module with a class that satisfies `Source`, and a line in `open_source`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+
+from broadsheet.config import Profile, Settings
+from broadsheet.errors import UsageError
+from broadsheet.models import Listing
+
+SOURCES = ("huggingface", "arxiv")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Day:
+    """What a source lists for one date, top first; empty where it said that there is nothing."""
+
+    listings: tuple[Listing, ...]
+    skipped: int = 0
+    """Entries that could not be used, already logged."""
+
+
+class Source(Protocol):
+    """A place that lists papers by date."""
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+
+    @property
+    def scope(self) -> str:
+        """Which part of the source is asked for; empty: all of it."""
+
+    def newest_date(self) -> dt.date:
+        """The newest date that has a list."""
+
+    def list_day(self, date: dt.date) -> Day:
+        """The papers listed for that date.
+
+        Raises:
+            NotPublishedYet: that date has no list yet.
+            SourceUnavailable: no answer after the client's retries.
+            UnknownShape: an answer in no known format.
+        """
+
+
+def open_source(name: str, settings: Settings, profile: Profile) -> Source:
+    """The source of that name, asked for what the profile wants.
+
+    Raises:
+        UsageError: no such source.
+    """
+    if name == "huggingface":
+        from broadsheet.sources.huggingface import HuggingFace
+
+        return HuggingFace(settings)
+    if name == "arxiv":
+        from broadsheet.sources.arxiv import Arxiv
+
+        return Arxiv(settings, profile.categories)
+    raise UsageError(
+        f"unknown source {name!r} in profile {profile.name!r}",
+        f"known sources: {', '.join(SOURCES)}",
+    )

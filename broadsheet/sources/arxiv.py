@@ -1,0 +1,225 @@
+"""arXiv's API: papers by id, and by categories for an announcement date.
+
+Source: https://info.arxiv.org/help/api/user-manual.html, through the `arxiv` package, which owns
+paging, spacing and retries. What it leaves open is closed in `_Session`: a time limit, wait hints,
+and pages that look whole but are not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import arxiv
+import requests
+
+from broadsheet.config import Settings
+from broadsheet.errors import NotPublishedYet, SourceError
+from broadsheet.models import Listing
+from broadsheet.sources import Day, http
+
+logger = logging.getLogger(__name__)
+
+PAGE_SIZE = 100
+_NEW_YORK = ZoneInfo("America/New_York")
+_ENTRY_ID = re.compile(r"arxiv\.org/abs/(?P<id>.+?)v(?P<version>\d+)$")
+_one_connection = threading.Lock()
+_clients: dict[tuple[str, float], arxiv.Client] = {}
+
+
+class Arxiv:
+    """What arXiv announced in some categories, oldest submission first."""
+
+    name = "arxiv"
+
+    def __init__(self, settings: Settings, categories: Sequence[str] = ()) -> None:
+        self._settings = settings
+        self._categories = sorted(categories)
+
+    @property
+    def scope(self) -> str:
+        """The categories, joined by commas."""
+        return ",".join(self._categories)
+
+    def newest_date(self) -> dt.date:
+        """The newest date whose announcement has been made."""
+        date = dt.datetime.now(dt.UTC).date()
+        while submission_window(date) is None or not _is_announced(date):
+            date -= dt.timedelta(days=1)
+        return date
+
+    def list_day(self, date: dt.date) -> Day:
+        """The papers announced on that date; a weekend has none and is not asked for."""
+        window = submission_window(date)
+        if window is None:
+            return Day(listings=())
+        if not _is_announced(date):
+            raise NotPublishedYet(
+                f"digest of {date} cannot be made: arXiv has not published yet its list of it",
+                "try again later, or leave out --date for the newest list",
+            )
+        found = self._ask(
+            arxiv.Search(query=self._query(*window), max_results=None, **_OLDEST_FIRST)
+        )
+        unique = {listing.paper_id: listing for listing in (_listing(r, date) for r in found)}
+        ranked = enumerate(unique.values(), start=1)
+        return Day(listings=tuple(replace(listing, rank=rank) for rank, listing in ranked))
+
+    def by_ids(self, paper_ids: Iterable[str], date: dt.date) -> dict[str, Listing]:
+        """What arXiv knows of these papers, by id; a paper that it does not know is absent."""
+        ids = sorted(set(paper_ids))
+        found: list[arxiv.Result] = []
+        for start in range(0, len(ids), PAGE_SIZE):
+            batch = ids[start : start + PAGE_SIZE]
+            found += self._ask(arxiv.Search(id_list=batch, max_results=None))
+        listings = [_listing(result, date) for result in found]
+        return {listing.paper_id: listing for listing in listings}
+
+    def _query(self, start: dt.datetime, end: dt.datetime) -> str:
+        categories = " OR ".join(f"cat:{category}" for category in self._categories)
+        last = end - dt.timedelta(minutes=1)  # both ends of the API's range are included
+        return f"({categories}) AND submittedDate:[{start:%Y%m%d%H%M} TO {last:%Y%m%d%H%M}]"
+
+    def _ask(self, search: arxiv.Search) -> list[arxiv.Result]:
+        """Every result, on the process's one spaced connection."""
+        url = self._settings.arxiv_api_url
+        try:
+            with _one_connection:
+                return list(_client(self._settings).results(search))
+        except arxiv.HTTPError as error:
+            raise http.unavailable(self.name, f"HTTP {error.status}", url) from error
+        except (arxiv.ArxivError, requests.RequestException) as error:
+            raise http.unavailable(self.name, f"{type(error).__name__}: {error}", url) from error
+
+
+_OLDEST_FIRST: dict[str, Any] = {
+    "sort_by": arxiv.SortCriterion.SubmittedDate,
+    "sort_order": arxiv.SortOrder.Ascending,
+}
+
+
+def submission_window(date: dt.date) -> tuple[dt.datetime, dt.datetime] | None:
+    """When papers announced on a date were submitted: from, until (UTC); None on weekends.
+
+    Submissions close at 14:00 Eastern and are announced at 20:00, Sunday to Thursday, which is the
+    next date in UTC; Friday's to Monday's come together. arXiv's holidays are not known here: their
+    papers then belong to the date that they would have been announced on.
+    Source: https://info.arxiv.org/help/availability.html
+    """
+    if date.weekday() >= 5:
+        return None
+    back = {0: (4, 3), 1: (4, 1)}.get(date.weekday(), (2, 1))
+    start, end = (
+        dt.datetime.combine(date - dt.timedelta(days=days), dt.time(14), _NEW_YORK) for days in back
+    )
+    return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
+
+
+def _is_announced(date: dt.date) -> bool:
+    evening_before = dt.datetime.combine(date - dt.timedelta(days=1), dt.time(20), _NEW_YORK)
+    return evening_before <= dt.datetime.now(dt.UTC)
+
+
+class _Session(requests.Session):
+    """What the arxiv package's client sends its requests with."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401
+        """The response; a page that is not whole raises what the client retries."""
+        kwargs["headers"] = {"user-agent": self._settings.user_agent}
+        kwargs["timeout"] = self._settings.http_timeout_seconds
+        response = super().request(method, url, **kwargs)
+        if response.status_code in (429, 503):
+            _wait_as_told(response)
+        elif response.status_code == 400:
+            raise _rejected(response)
+        elif response.ok:
+            _refuse_cut_feed(response)
+        return response
+
+
+def _wait_as_told(response: requests.Response) -> None:
+    """Sit out a `Retry-After` in seconds, a minute at most; the client's own pause comes on top."""
+    hint = response.headers.get("retry-after", "")
+    time.sleep(min(float(hint), 60.0) if hint.isdigit() else 0.0)
+
+
+def _rejected(response: requests.Response) -> SourceError:
+    """What arXiv did not like, as it says in an entry titled Error."""
+    said = re.search(r"<entry>.*?<summary>(.*?)</summary>", response.text, re.DOTALL)
+    reason = said[1].strip() if said else "HTTP 400"
+    return SourceError(
+        f"source arxiv rejected the query: {reason}", "check the profile's categories"
+    )
+
+
+def _refuse_cut_feed(response: requests.Response) -> None:
+    body = response.text.rstrip()
+    if not body.endswith("</feed>"):
+        raise requests.ConnectionError("the feed was cut short")
+    total = re.search(r"totalResults[^>]*>(\d+)<", body)
+    start = re.search(r"startIndex[^>]*>(\d+)<", body)
+    if total and start and "<entry" not in body and int(total[1]) > int(start[1]):
+        raise arxiv.UnexpectedEmptyPageError(response.url, 0, None)
+
+
+def _client(settings: Settings) -> arxiv.Client:
+    """The process's one client per endpoint: it remembers when it asked last."""
+    key = (settings.arxiv_api_url, settings.arxiv_delay_seconds)
+    if key not in _clients:
+        client = arxiv.Client(PAGE_SIZE, settings.arxiv_delay_seconds, settings.http_attempts - 1)
+        client.query_url_format = settings.arxiv_api_url + "?{}"
+        client._session = _Session(settings)
+        _clients[key] = client
+    return _clients[key]
+
+
+def _listing(result: arxiv.Result, date: dt.date) -> Listing:
+    matched = _ENTRY_ID.search(result.entry_id)
+    if matched is None:
+        raise SourceError(
+            f"source arxiv answered an entry without an identifier: {result.entry_id!r}",
+            "report this as a defect",
+        )
+    return Listing(
+        source=Arxiv.name,
+        date=date,
+        paper_id=matched["id"],
+        rank=0,
+        title=" ".join(result.title.split()),
+        abstract=" ".join(result.summary.split()),
+        authors=tuple(author.name for author in result.authors),
+        version=int(matched["version"]),
+        categories=tuple(result.categories),
+        published_at=result.published,
+        payload=_payload(result),
+    )
+
+
+def _payload(result: arxiv.Result) -> str:
+    """The entry as the package parsed it, JSON."""
+    entry = {
+        "entry_id": result.entry_id,
+        "updated": result.updated.isoformat(),
+        "published": result.published.isoformat(),
+        "title": result.title,
+        "summary": result.summary,
+        "authors": [author.name for author in result.authors],
+        "comment": result.comment,
+        "journal_ref": result.journal_ref,
+        "doi": result.doi,
+        "primary_category": result.primary_category,
+        "categories": result.categories,
+    }
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True)

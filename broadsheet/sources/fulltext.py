@@ -1,0 +1,88 @@
+"""The text of a paper: arXiv's HTML where there is one, else the abstract, and which of the two.
+
+Source: `/html/<id>` pages made by LaTeXML (https://info.arxiv.org/about/accessible_HTML.html).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+
+import httpx
+
+from broadsheet.config import Settings
+from broadsheet.errors import SourceUnavailable
+from broadsheet.models import FullText, Pick, ReadingSource, Section
+from broadsheet.sources import http
+from broadsheet.sources.latexml import read_page
+
+logger = logging.getLogger(__name__)
+
+
+class FullTexts:
+    """arXiv's HTML pages; one instance serves any number of threads."""
+
+    name = "arxiv html"
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.arxiv_url.rstrip("/")
+        self._client = http.open_client(settings, _refuse_cut_page)
+
+    def fetch(self, pick: Pick) -> FullText:
+        """The paper's text; never fails: where there is no page to read it is the abstract."""
+        versioned = f"{pick.paper_id}v{pick.version}" if pick.version else pick.paper_id
+        try:
+            response = http.get(self._client, self.name, f"{self._url}/html/{versioned}")
+        except SourceUnavailable as error:
+            logger.warning("full text of %s: %s; reading the abstract", pick.paper_id, error)
+            return abstract_only(pick, "unavailable")
+        if response.status_code != 200:
+            return abstract_only(
+                pick, "not_found" if response.status_code == 404 else "unavailable"
+            )
+        page = read_page(response.text)
+        if page.problem:
+            return abstract_only(pick, page.problem, page.has_hidden_text)
+        version = page.version or pick.version
+        now = dt.datetime.now(dt.UTC)
+        return _full_text(pick.paper_id, version, "ok", page.sections, now, page.has_hidden_text)
+
+
+def abstract_only(pick: Pick, reason: str, has_hidden_text: bool = False) -> FullText:
+    """The reading that falls back to, or is content with, the abstract; `reason` says which."""
+    sections = (Section(heading="Abstract", text=pick.abstract),)
+    return _full_text(
+        pick.paper_id, pick.version, reason, sections, pick.fetched_at, has_hidden_text
+    )
+
+
+def _full_text(
+    paper_id: str,
+    version: int | None,
+    reason: str,
+    sections: Sequence[Section],
+    fetched_at: dt.datetime,
+    has_hidden_text: bool,
+) -> FullText:
+    content = json.dumps([[s.heading, s.text] for s in sections], ensure_ascii=False)
+    return FullText(
+        paper_id=paper_id,
+        version=version,
+        reading_source=ReadingSource.HTML if reason == "ok" else ReadingSource.ABSTRACT,
+        reason=reason,
+        sections=tuple(sections),
+        sha256=hashlib.sha256(content.encode()).hexdigest(),
+        has_hidden_text=has_hidden_text,
+        fetched_at=fetched_at,
+    )
+
+
+def _refuse_cut_page(response: httpx.Response) -> None:
+    """Raise for a page that ends before its article does, so that it is asked for again."""
+    if response.status_code == 200:
+        response.read()
+        if "ltx_document" in response.text and "</article>" not in response.text:
+            raise httpx.DecodingError("the page was cut short")

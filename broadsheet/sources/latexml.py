@@ -1,0 +1,469 @@
+"""Text of an arXiv HTML page (LaTeXML): sections in page order, every formula once. No I/O.
+
+The article is walked once, with an explicit stack because generated pages nest deeply. The walk
+leaves control characters where blocks, cells and sections begin and end; `_render` turns those into
+lines and paragraphs. What a reader of the page could not see is left out, and reported.
+
+Source: class names and what they look like,
+https://github.com/brucemiller/LaTeXML/blob/master/lib/LaTeXML/resources/CSS/LaTeXML.css
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from broadsheet.models import Section
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What one page of arXiv's HTML says.
+
+    `sections` has the abstract first, under the heading "Abstract", then the body in page order,
+    appendices included; it is what could be read, also where there is a problem. A body that
+    stands in no section (a letter's) has an empty heading.
+    """
+
+    sections: tuple[Section, ...]
+    problem: str
+    """`shell`, `fatal_conversion` or `not_latexml`; empty when the page can be read."""
+    version: int | None
+    """The arXiv version the page renders, None where it does not say."""
+    has_hidden_text: bool
+    """Invisible prose was found, and dropped."""
+
+
+def read_page(html: str) -> Page:
+    """The page's text by section; never raises, a truncated page is read as far as it goes."""
+    page = LexborHTMLParser(_until_too_deep(html).encode("utf-8", "replace").decode())
+    article = page.css_first("article.ltx_document")
+    walk = _Walk(_class_rules(page))
+    if article is not None:
+        walk.over(article)
+    sections = _sections("".join(walk.pieces))
+    return Page(
+        sections=sections,
+        problem=_problem(page, article, sections),
+        version=_version(page),
+        has_hidden_text=walk.has_hidden_text,
+    )
+
+
+def _problem(
+    page: LexborHTMLParser, article: LexborNode | None, sections: tuple[Section, ...]
+) -> str:
+    if any("Fatal error" in error.text() for error in page.css(".ltx_ERROR")):
+        return "fatal_conversion"
+    if article is None:
+        return "not_latexml"
+    has_body = any(section.text for section in sections if section.heading != _ABSTRACT)
+    return "" if has_body else "shell"
+
+
+_STAMPED = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})v(\d{1,3})(?!\d)")
+"""https://info.arxiv.org/help/arxiv_identifier.html, with the version."""
+
+
+def _version(page: LexborHTMLParser) -> int | None:
+    watermark, base = page.css_first("#watermark-tr"), page.css_first("base[href]")
+    canonical = page.css_first('link[rel="canonical"][href]')
+    stamps = [watermark.text() if watermark is not None else ""]
+    stamps += [node.attributes["href"] or "" for node in (base, canonical) if node is not None]
+    found = filter(None, map(_STAMPED.search, stamps))
+    return next((int(stamp[1]) for stamp in found), None)
+
+
+# A parser looks through all open elements at every block, which takes minutes for 400,000 nested
+# ones. Left out are elements that cannot hold others, and those whose end tag may be missing.
+_TAG = re.compile(
+    r"<(/?)(?!(?:area|base|br|circle|col|colgroup|dd|dt|ellipse|embed|hr|img|input|li|line"
+    r"|link|meta|optgroup|option|p|path|polygon|polyline|rect|source|stop|tbody|td|tfoot|th"
+    r"|thead|tr|track|use|wbr)[\s/>])([a-z][^\s/>]*)",
+    re.IGNORECASE,
+)
+_DEEPEST = 500
+"""Open elements at once; real pages stay below 20."""
+
+
+def _until_too_deep(html: str) -> str:
+    open_by_tag: dict[str, int] = {}
+    depth = 0
+    for tag in _TAG.finditer(html):
+        name = tag[2].lower()
+        if name != "math" and open_by_tag.get("math"):
+            continue
+        count = open_by_tag.get(name, 0)
+        # An end tag counts for its own name only: a parser ignores one that closes nothing.
+        step = 1 if not tag[1] else -1 if count else 0
+        open_by_tag[name] = count + step
+        depth += step
+        if depth > _DEEPEST:
+            return html[: tag.start()]
+    return html
+
+
+# Marks the walk leaves in the text: control characters, which are taken out of the page's own text.
+_PARAGRAPH, _LINE, _CELL, _ITEM, _ITEM_TAG_END = "\x01", "\x02", "\x03", "\x04", "\x0f"
+_SECTION, _SUBSECTION, _HEADING_END, _NOTE, _NOTE_END = "\x05", "\x06", "\x07", "\x08", "\x0e"
+_ABSTRACT = "Abstract"
+
+_Flow = Literal["blocks", "line", "verbatim"]
+
+
+class _Shape(NamedTuple):
+    """What an element does to the text; `flow` is None where its children flow as it does."""
+
+    opening: str = ""
+    closing: str = ""
+    flow: _Flow | None = None
+    is_dropped: bool = False
+
+
+_DROPPED = re.compile(
+    r"annotation|annotation-xml|audio|button|canvas|desc|footer|form|head|header|iframe|img|input"
+    r"|label|nav|noscript|object|script|select|style|template|textarea|title|video"
+    r"|ltx_(?:ERROR|TOC|authors|bibliography|biblist|classification|creator|dates?|index|keywords"
+    r"|listing_data|nodisplay|note_mark|note_type|page_footer|page_header|page_logo|page_navbar"
+    r"|pagination|rdf|role_footnotemark|subtitle|tag_listingline|tag_note|title_abstract"
+    r"|title_document)|package-alerts|sr-only"
+)
+"""Tags and classes that are no part of the article's text."""
+_BLOCK = re.compile(
+    r"article|blockquote|div|dl|figcaption|figure|h[1-6]|ol|p|section|svg|table|ul"
+    r"|ltx_(?:block|enumerate|itemize|listing|p|para|tabular|title)"
+)
+_HEADING = _Shape(_SECTION, _HEADING_END, "line")
+_ITEM_TAG = _Shape("", _ITEM_TAG_END, "line")
+_TABLE_CELL = _Shape("", _CELL, "line")
+_OWN_LINE = _Shape(_LINE, _LINE)
+# By tag and by class, first match. The text of a described item has its term's class `ltx_item`,
+# so its tag comes before; LaTeXML writes lists and tables as spans where HTML allows no blocks.
+_SHAPES = {
+    "dd": _Shape(" ", _LINE),
+    "pre": _Shape(_PARAGRAPH, _PARAGRAPH, "verbatim"),
+    "ltx_verbatim": _Shape(flow="verbatim"),
+    "ltx_title_part": _HEADING,
+    "ltx_title_chapter": _HEADING,
+    "ltx_title_section": _HEADING,
+    "ltx_title_appendix": _HEADING,
+    "ltx_title_subsection": _Shape(_SUBSECTION, _HEADING_END, "line"),
+    "ltx_title": _Shape(_PARAGRAPH, _PARAGRAPH, "line"),
+    "ltx_abstract": _Shape(_SECTION + _ABSTRACT + _HEADING_END, _SECTION + _HEADING_END),
+    "ltx_note": _Shape(_NOTE, _NOTE_END, "line"),
+    "ltx_tag_item": _ITEM_TAG,
+    "ltx_tag_description": _ITEM_TAG,
+    "ltx_tag": _Shape("", " "),
+    "ltx_eqn_cell": _Shape("", " ", "line"),
+    "ltx_td": _TABLE_CELL,
+    "td": _TABLE_CELL,
+    "th": _TABLE_CELL,
+    "ltx_item": _Shape(_ITEM, _LINE),
+    "dt": _Shape(_ITEM, _LINE),
+    "li": _Shape(_ITEM, _LINE),
+    "br": _Shape(_LINE),
+    "foreignObject": _OWN_LINE,
+    "ltx_listingline": _OWN_LINE,
+    "ltx_tr": _OWN_LINE,
+    "tr": _OWN_LINE,
+}
+
+
+@lru_cache(maxsize=4096)
+def _shape(tag: str, class_names: str) -> _Shape:
+    names = {tag, *class_names.split()}
+    if any(map(_DROPPED.fullmatch, names)):
+        return _Shape(is_dropped=True)
+    is_block = any(map(_BLOCK.fullmatch, names))
+    fallback = _Shape(_PARAGRAPH, _PARAGRAPH) if is_block else _Shape()
+    return next((shape for name, shape in _SHAPES.items() if name in names), fallback)
+
+
+_Colour = tuple[int, int, int]
+_CLEAR = (-1, -1, -1)
+_BLANK = (255, 255, 255)
+_NAMED = {"black": (0, 0, 0), "transparent": _CLEAR} | dict.fromkeys(
+    ("azure", "ghostwhite", "ivory", "snow", "white", "whitesmoke"), _BLANK
+)
+
+
+class _Look(NamedTuple):
+    """How text appears where the walk is; a colour is None where it is not known."""
+
+    ink: _Colour | None = None
+    paper: _Colour | None = _BLANK
+    size: float = 10.0
+    """Points; LaTeXML writes sizes in percent of the text around."""
+    is_shown: bool = True
+    """The one thing besides colour and size that a child can set back."""
+    is_gone: bool = False
+
+    @property
+    def is_invisible(self) -> bool:
+        """Nobody looking at the page would see text here."""
+        is_tiny = self.size <= 2
+        return self.is_gone or not self.is_shown or is_tiny or _is_alike(self.ink, self.paper)
+
+
+def _is_alike(ink: _Colour | None, paper: _Colour | None) -> bool:
+    if ink == _CLEAR:
+        return True
+    if ink is None or paper is None:
+        return False
+    return all(abs(a - b) <= 24 for a, b in zip(ink, paper, strict=True))
+
+
+@lru_cache(maxsize=4096)
+def _styled(look: _Look, style: str) -> _Look:
+    for declaration in style.lower().split(";"):
+        name, _, value = declaration.partition(":")
+        look = _declared(look, name.strip(), value.replace("!important", "").strip())
+    return look
+
+
+def _declared(look: _Look, name: str, value: str) -> _Look:
+    match name:
+        case "color" | "--ltx-fg-color":
+            return look._replace(ink=_colour(value))
+        case "background" | "background-color" | "--ltx-bg-color":
+            paper = _colour(value)
+            return look if paper == _CLEAR else look._replace(paper=paper)
+        case "font-size":
+            return look._replace(size=_font_size(value, look.size))
+        case "visibility":
+            return look._replace(is_shown=value not in ("hidden", "collapse"))
+    return look._replace(is_gone=True) if _takes_away(name, value) else look
+
+
+def _takes_away(name: str, value: str) -> bool:
+    match name:
+        case "display":
+            return value == "none"
+        case "opacity":
+            return _number(value, default=1.0) <= (5 if value.endswith("%") else 0.05)
+        case "transform":
+            _, found, scale = value.partition("scale(")
+            return bool(found) and abs(_number(scale, default=1.0)) <= 0.1
+        case "bottom" | "left" | "margin-left" | "margin-top" | "right" | "text-indent" | "top":
+            # Relative units end in m, %, w or h: 100 em, or all of the width there is.
+            is_relative = value.endswith(("m", "%", "w", "h"))
+            return _number(value, default=0.0) <= (-100 if is_relative else -500)
+    return False
+
+
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))")
+
+
+def _number(value: str, default: float) -> float:
+    found = _NUMBER.match(value)
+    return float(found[1]) if found else default
+
+
+def _font_size(value: str, around: float) -> float:
+    unit = {"%": around / 100, "rem": 10.0, "em": around}
+    factor = next((factor for end, factor in unit.items() if value.endswith(end)), 1.0)
+    number = _number(value, default=-1.0)
+    return number * factor if number >= 0 else around
+
+
+_HEX = re.compile(r"#([0-9a-f]{3,8})\b")
+_RGB = re.compile(r"rgba?\(([^()]*)\)")
+
+
+def _colour(value: str) -> _Colour | None:
+    if found := _HEX.search(value):
+        digits = found[1] if len(found[1]) > 4 else "".join(digit * 2 for digit in found[1])
+        channels = [int(digits[at : at + 2], 16) for at in range(0, len(digits) - 1, 2)]
+        alpha = channels[3] / 255 if len(channels) > 3 else 1.0
+    elif found := _RGB.search(value):
+        parts = found[1].replace(",", " ").replace("/", " ").split()
+        scale = 2.55 if found[1].count("%") > 2 else 1.0
+        channels = [round(min(255, scale * _number(part, default=0.0))) for part in parts]
+        alpha = _number(parts[3], default=1.0) if len(parts) > 3 else 1.0
+    else:
+        return _NAMED.get(value.split(" ")[0])
+    red, green, blue = [*channels, 0, 0, 0][:3]
+    return (red, green, blue) if alpha > 0.05 else _CLEAR
+
+
+def _class_rules(page: LexborHTMLParser) -> Mapping[str, str]:
+    """Declarations by class, from the plain `.class {…}` rules of the page's style blocks.
+
+    Rules inside @media or @supports are left out (a print or dark-theme rule says nothing about the
+    page as it is read), and so are LaTeXML's own classes: those are the site's theme, which shows
+    footnotes on hover.
+    """
+    rules: dict[str, str] = {}
+    for style in page.css("style"):
+        for selectors, declarations in _plain_rules(style.text()):
+            for selector in selectors.split(","):
+                if plain := re.fullmatch(r"\s*[a-z]*\.((?!ltx_)[\w-]+)\s*", selector):
+                    rules[plain[1]] = rules.get(plain[1], "") + declarations + ";"
+    return rules
+
+
+def _plain_rules(css: str) -> Iterator[tuple[str, str]]:
+    depth, selectors, before = 0, "", ""
+    for part in re.split(r"([{}])", re.sub(r"/\*.*?(?:\*/|\Z)", "", css, flags=re.DOTALL)):
+        if part == "{":
+            depth += 1
+            selectors = before if depth == 1 else ""
+        elif part == "}":
+            if depth == 1 and selectors:
+                yield selectors.rpartition(";")[2], before
+            depth = max(0, depth - 1)
+        before = part
+
+
+# Characters without width: they split words for whoever searches the text, and can carry messages.
+_WIDTHLESS = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_SMUGGLED = re.compile("[\U000e0020-\U000e007e]")
+"""Unicode's tag characters, an invisible copy of ASCII."""
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+class _Walk:
+    """One walk over an article: its text with marks in `pieces`, and whether prose was hidden."""
+
+    def __init__(self, class_rules: Mapping[str, str]) -> None:
+        self.pieces: list[str] = []
+        self.has_hidden_text = False
+        self._class_rules = class_rules
+        self._hidden_words: list[str] = []
+
+    def over(self, article: LexborNode) -> None:
+        """Adds the text below `article`."""
+        # A closing mark waits on the stack below the children it comes after.
+        stack: list[tuple[LexborNode | str, _Look, _Flow]] = [(article, _Look(), "blocks")]
+        while stack:
+            node, look, flow = stack.pop()
+            if isinstance(node, str):
+                self._mark(node, flow)
+            elif node.is_text_node:
+                self._say(node.text_content or "", look, flow)
+            elif node.is_element_node:
+                stack.extend(self._enter(node, look, flow))
+
+    def _enter(
+        self, node: LexborNode, look: _Look, flow: _Flow
+    ) -> Iterator[tuple[LexborNode | str, _Look, _Flow]]:
+        attributes = node.attributes
+        class_names = attributes.get("class") or ""
+        shape = _shape(node.tag or "", class_names)
+        if shape.is_dropped:
+            return
+        look = self._look(look, node.tag, attributes, class_names)
+        if node.tag == "math" and (formula := attributes.get("alttext")):
+            if not look.is_invisible:
+                # LaTeXML wraps a long formula as TeX does, with a comment sign at the line's end.
+                formula = _WIDTHLESS.sub("", formula).replace("%\n", "").strip()
+                self.pieces.append(f"${formula}$")
+            return
+        self._mark(shape.opening, flow)
+        yield shape.closing, look, flow
+        inner = flow if flow == "line" else shape.flow or flow
+        for child in reversed(list(node.iter(include_text=True))):
+            yield child, look, inner
+
+    def _look(
+        self, look: _Look, tag: str | None, attributes: Mapping[str, str | None], class_names: str
+    ) -> _Look:
+        if tag == "svg":
+            # A box drawn behind the text is a path here, so its colour is not known.
+            look = look._replace(paper=None)
+        if "hidden" in attributes:
+            look = look._replace(is_gone=True)
+        style = attributes.get("style") or ""
+        if self._class_rules:
+            style = ";".join([self._class_rules.get(n, "") for n in class_names.split()] + [style])
+        return _styled(look, style) if style else look
+
+    def _mark(self, mark: str, flow: _Flow) -> None:
+        is_kept = flow != "line" or mark in (_NOTE, _NOTE_END)
+        self.pieces.append(mark if is_kept or not mark else " ")
+
+    def _say(self, text: str, look: _Look, flow: _Flow) -> None:
+        self._suspect("x" * len(_SMUGGLED.findall(text)))
+        text = _WIDTHLESS.sub("", text)
+        if look.is_invisible:
+            self._hidden_words += _LETTERS.findall(text)
+            self._suspect(*self._hidden_words)
+        elif text:
+            self.pieces.append(text.replace("\n", _LINE) if flow == "verbatim" else text)
+            if not text.isspace():
+                self._hidden_words.clear()
+
+    def _suspect(self, *words: str) -> None:
+        # A phantom that holds a column open is a word at most; three in a row are prose.
+        if len(words) >= 3 or sum(map(len, words)) >= 20:
+            self.has_hidden_text = True
+            self._hidden_words.clear()
+
+
+_REFERENCES = re.compile(
+    r"(?:[\dA-Z]+\.? )?(?:(?:bibliographical |language resource )?references|bibliography)",
+    re.IGNORECASE,
+)
+_FRONT_MATTER_CHARS = 2000
+"""Text outside sections is authors and teasers up to this length; a letter's body is longer."""
+
+
+def _sections(marked: str) -> tuple[Section, ...]:
+    parts = re.split(f"([{_SECTION}{_SUBSECTION}])", _SECTION + _HEADING_END + marked)
+    sections = []
+    for mark, part in zip(parts[1::2], parts[2::2], strict=True):
+        title, _, body = part.partition(_HEADING_END)
+        heading = _render(re.sub(f"{_NOTE}[^{_NOTE_END}]*{_NOTE_END}?", " ", title))
+        text = _render(body)
+        is_kept = heading or len(text) >= _FRONT_MATTER_CHARS
+        if is_kept and not _REFERENCES.fullmatch(heading):
+            level = 2 if mark == _SUBSECTION else 1
+            sections.append(Section(heading=heading, text=text, level=level))
+    return tuple(sorted(sections, key=lambda section: section.heading != _ABSTRACT))
+
+
+_BREAK = f"[{_PARAGRAPH}{_LINE}\\s]"
+_BREAKS = re.compile(f"{_BREAK}+")
+_ITEM_START = re.compile(
+    f"{_BREAK}?{_ITEM}{_BREAK}?"
+    f"(?:([^{_PARAGRAPH}-{_NOTE}{_NOTE_END}{_ITEM_TAG_END}]*){_ITEM_TAG_END}{_BREAK}?)?"
+)
+
+
+def _render(marked: str) -> str:
+    """Paragraphs separated by a blank line; list items and table rows on lines of their own."""
+    marked = marked.replace(_NOTE, " [Note: ").replace(_NOTE_END, "]").replace(" [Note: ]", "")
+    marked = _BREAKS.sub(_strongest_break, marked)
+    marked = _ITEM_START.sub(_item_start, marked).replace(_ITEM_TAG_END, " ")
+    paragraphs = (
+        "\n".join(filter(None, map(_row, paragraph.split(_LINE))))
+        for paragraph in marked.split(_PARAGRAPH)
+    )
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _strongest_break(found: re.Match[str]) -> str:
+    return next((mark for mark in (_PARAGRAPH, _LINE) if mark in found[0]), " ")
+
+
+def _item_start(found: re.Match[str]) -> str:
+    # A bullet is a sign or a formula; numbers and labels are referred to, so they stay.
+    tag = found[1] or ""
+    is_label = "$" not in tag and any(map(str.isalnum, tag))
+    return f"{_LINE}- {tag.strip()} " if is_label else f"{_LINE}- "
+
+
+def _row(line: str) -> str:
+    cells = [cell.strip() for cell in line.split(_CELL)]
+    if len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    text = " ".join(" | ".join(cells).split())
+    return "" if text == "-" or not any(cells) else text
