@@ -1,0 +1,239 @@
+"""The warehouse: sole owner of DuckDB.
+
+Views over the lake's Parquet (`lake.*`), staging views over those, and marts: the files of `sql/`,
+path = name. Nothing here is a fact: all of it can be deleted and made again from the lake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from broadsheet.errors import WarehouseError
+from broadsheet.lake import Lake, PartitionValue
+from broadsheet.resources import project
+from broadsheet.schemas import PARTITIONS, SCHEMAS
+
+logger = logging.getLogger(__name__)
+
+Partition = Mapping[str, PartitionValue]
+Only = Mapping[str, Sequence[Partition]]
+"""Tables, each with the partitions to read of it."""
+
+FRONT_NAMES = {
+    "papers": "staging.papers",
+    "listings": "staging.listings",
+    "fulltexts": "staging.fulltexts",
+    "scores": "staging.scores",
+    "analyses": "staging.analyses",
+    "answers": "staging.answers",
+    "digests": "staging.digests",
+    "runs": "staging.runs",
+    "editions": "marts.editions",
+}
+"""Names that need no schema, and what they stand for."""
+
+_DAMAGE = re.compile(r"parquet|magic bytes|snappy|zstd|thrift|deserialize|footer", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """One file of `sql/`: its name (`staging.papers`), its text, and what it says of itself."""
+
+    name: str
+    sql: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tables and views it reads, as its header says."""
+        return self._header("reads")
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """The `$name` parameters it takes, as its header says."""
+        return self._header("params")
+
+    def _header(self, key: str) -> tuple[str, ...]:
+        found = re.search(rf"^-- {key}: +(.+)$", self.sql, re.MULTILINE)
+        return tuple(found[1].split(", ")) if found else ()
+
+
+def query(name: str) -> Query:
+    """The query of that name.
+
+    Raises:
+        WarehouseError: `sql/` has no such file.
+    """
+    file = project("sql") / (name.replace(".", "/") + ".sql")
+    if not file.is_file():
+        raise WarehouseError(f"no query named {name}", "see `broadsheet sql --list`")
+    return Query(name=name, sql=file.read_text(encoding="utf-8"))
+
+
+def queries(schema: str) -> list[Query]:
+    """All queries of one folder of `sql/`, by name."""
+    files = sorted((project("sql") / schema).glob("*.sql"))
+    return [query(f"{schema}.{file.stem}") for file in files]
+
+
+class Warehouse:
+    """A DuckDB connection with the lake's views in it; a context manager, not for several threads.
+
+    Args:
+        lake: what the views read.
+        only: partitions to read of a table, instead of all of it, so that the work of one day does
+            not grow with the years.
+        path: the database file to put the views into; in memory by default.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        only: Only | None = None,
+        path: str = ":memory:",
+    ) -> None:
+        self._lake, self._only = lake, only or {}
+        self.con = duckdb.connect(path)
+        self.con.execute("set TimeZone = 'UTC'")
+        self._make_views()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.con.close()
+
+    def run(self, name: str, **params: object) -> pa.Table:
+        """The named query's rows.
+
+        Raises:
+            WarehouseError: it cannot run, even after damaged lake files were moved aside.
+        """
+        return self.sql(query(name).sql, **params)
+
+    def sql(self, text: str, **params: object) -> pa.Table:
+        """The rows of any SQL; `run` says which errors."""
+        try:
+            try:
+                return self._execute(text, params)
+            except duckdb.Error as error:
+                if not (_DAMAGE.search(str(error)) and self._lake.quarantine_damaged()):
+                    raise
+                self._make_views()
+                return self._execute(text, params)
+        except duckdb.Error as error:
+            raise WarehouseError(f"cannot run query: {error}", "check the SQL") from error
+
+    def put(self, name: str, rows: pa.Table) -> None:
+        """Make rows readable as `schema.table` until the connection closes."""
+        schema, table = name.split(".")
+        self.con.register("incoming", rows)
+        self.con.execute(f"create or replace temp table {table}__rows as from incoming")
+        self.con.unregister("incoming")
+        self.con.execute(f"create or replace view {schema}.{table} as from temp.{table}__rows")
+
+    def _execute(self, text: str, params: Mapping[str, object]) -> pa.Table:
+        rows: pa.Table = self.con.sql(text, params=dict(params)).to_arrow_table()
+        return rows
+
+    def _make_views(self) -> None:
+        for schema in ("lake", "staging", "marts"):
+            self.con.execute(f"create schema if not exists {schema}")
+        for name, select in view_definitions(self._lake, self._only).items():
+            self.con.execute(f"create or replace view {name} as {select}")
+
+
+def view_definitions(lake: Lake, only: Only | None = None) -> dict[str, str]:
+    """Every view's name and SELECT, each after those it reads; `only` as in `Warehouse`."""
+    tables = {f"lake.{table}": _lake_view(lake, table, only or {}) for table in SCHEMAS}
+    derived = {q.name: q.sql for q in _in_order([*queries("staging"), query("marts.editions")])}
+    front = {f"main.{name}": f"from {target}" for name, target in FRONT_NAMES.items()}
+    return {**tables, **derived, **front}
+
+
+def _lake_view(lake: Lake, table: str, only: Only) -> str:
+    """A SELECT of the table's columns, whichever its files have, typed even without files."""
+    empty = ", ".join(f"null::{_duckdb_type(f.type)} as {_quoted(f.name)}" for f in SCHEMAS[table])
+    typed = f"select {empty} where false"
+    files = _globs(lake, table, only)
+    if not files:
+        return typed
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    keys = ", ".join(f"{key}: {_key_type(table, key)}" for key in PARTITIONS[table])
+    read = f"read_parquet([{listed}], union_by_name = true, hive_types = {{{keys}}})"
+    return f"{typed} union all by name select * from {read}"  # noqa: S608 (our own paths)
+
+
+def _globs(lake: Lake, table: str, only: Only) -> list[str]:
+    """The files to read: a pattern for a whole table, paths for chosen partitions."""
+    if table in only:
+        return [file for part in only[table] for file in lake.files(table, **part)]
+    if not lake.has_files(table):
+        return []
+    levels = "/".join(f"{key}=*" for key in PARTITIONS[table])
+    return [f"{lake.directory(table)}/{levels}/*.parquet"]
+
+
+def save_views(lake: Lake, home: Path) -> None:
+    """Make `broadsheet.duckdb`, which the DuckDB CLI, a notebook or a BI tool opens: views only.
+
+    It is made aside and renamed, and only when a view changed, so that readers are not disturbed.
+    """
+    path, made_from = home / "broadsheet.duckdb", home / "state" / "views.sha256"
+    views = json.dumps(view_definitions(lake))
+    signature = hashlib.sha256(views.encode()).hexdigest()
+    if path.exists() and made_from.exists() and made_from.read_text() == signature:
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    aside.unlink(missing_ok=True)
+    Warehouse(lake, path=str(aside)).con.close()
+    aside.replace(path)
+    made_from.parent.mkdir(parents=True, exist_ok=True)
+    made_from.write_text(signature)
+
+
+def _in_order(views: Sequence[Query]) -> Iterator[Query]:
+    """The views with each one after those it reads."""
+    waiting = {view.name: view for view in views}
+    while waiting:
+        name = next(n for n, v in waiting.items() if not set(v.reads) & set(waiting) - {n})
+        yield waiting.pop(name)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _key_type(table: str, key: str) -> str:
+    return _duckdb_type(SCHEMAS[table].field(key).type)
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    """DuckDB's name for an Arrow type that `SCHEMAS` uses."""
+    if pa.types.is_list(kind):
+        return f"{_duckdb_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{_quoted(f.name)} {_duckdb_type(f.type)}' for f in kind)})"
+    return _SCALARS[str(kind)]
+
+
+_SCALARS = {
+    "string": "varchar",
+    "bool": "boolean",
+    "int8": "tinyint",
+    "int16": "smallint",
+    "int32": "integer",
+    "int64": "bigint",
+    "double": "double",
+    "date32[day]": "date",
+    "timestamp[us, tz=UTC]": "timestamptz",
+}

@@ -1,0 +1,48 @@
+-- Every analysis: what a model, or the paper itself, said to a question about a paper.
+-- grain:  style, paper_id, question
+-- reads:  lake.analyses
+--
+-- style              report style whose sections it fills
+-- paper_id           arXiv identifier without version
+-- question           content key of the question
+-- date               the digest it was first made for
+-- profile            the profile it was first made for
+-- language           language of the sections
+-- status             complete or pending
+-- pending_reason     kind of fault while pending, else null
+-- model              litellm's name of the model, or extractive
+-- prompt_version     of the style's prompt and sections
+-- reading_source     html or abstract
+-- source_sha256      of the text it was made from
+-- source_fetched_at  when that text was fetched, UTC
+-- sections           validated sections by id, JSON
+-- extract            the paper's own sentences, where no model answered
+-- prompt_tokens      count
+-- completion_tokens  count
+-- cost_usd           US dollars; null where the price is unknown
+-- analyzed_at        UTC
+select
+    style,
+    paper_id,
+    question,
+    date,
+    profile,
+    language,
+    status,
+    pending_reason,
+    model,
+    prompt_version,
+    reading_source,
+    source_sha256,
+    source_fetched_at,
+    sections,
+    extract,
+    prompt_tokens,
+    completion_tokens,
+    cost_usd,
+    analyzed_at,
+from lake.analyses
+qualify row_number() over (
+    partition by style, paper_id, question
+    order by status = 'complete' desc, date asc, profile asc
+) = 1
