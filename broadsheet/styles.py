@@ -1,0 +1,136 @@
+"""Report styles: folders of `reports/`, data that needs no Python.
+
+`sections.toml` says what every paper is asked; the JSON schema that a model gets and the pydantic
+model that validates its answer are both made from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
+
+from broadsheet.config import Settings
+from broadsheet.errors import UsageError
+
+_SLACK = 2
+"""An answer may be so many times as long as asked for before it counts as malformed."""
+
+
+class SectionSpec(BaseModel):
+    """One question asked of every paper; `heading` and `instruction` are by language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: Literal["text", "list"]
+    max_chars: Annotated[int, Field(ge=20)]
+    """Of the text, or of one item of the list."""
+    max_items: Annotated[int, Field(ge=1)] = 6
+    is_numbered: bool = False
+    """Whether a list is printed with numbers instead of bullets."""
+    heading: dict[str, str]
+    instruction: dict[str, str]
+
+
+class _Sections(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sections: Annotated[tuple[SectionSpec, ...], Field(min_length=1)]
+    labels: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Style:
+    """One report style in one language."""
+
+    name: str
+    language: str
+    folder: Path
+    sections: tuple[SectionSpec, ...]
+    labels: dict[str, str]
+    """The page's own words in that language."""
+    version: str
+    """Of the prompt and the sections: `<name>-<hash>`; changes when either does."""
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of an answer, in the strict form that every provider takes."""
+        return {
+            "type": "object",
+            "properties": {section.id: self._property(section) for section in self.sections},
+            "required": [section.id for section in self.sections],
+            "additionalProperties": False,
+        }
+
+    @cached_property
+    def answer_model(self) -> type[BaseModel]:
+        """The pydantic model that an answer must satisfy."""
+        fields: dict[str, Any] = {s.id: (_annotation(s), ...) for s in self.sections}
+        return create_model("Answer", __config__=ConfigDict(extra="ignore"), **fields)
+
+    def _property(self, section: SectionSpec) -> dict[str, Any]:
+        said = {"description": section.instruction[self.language]}
+        if section.kind == "text":
+            return {"type": "string", **said}
+        return {"type": "array", "items": {"type": "string"}, **said}
+
+
+def _annotation(section: SectionSpec) -> object:
+    text = Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=_SLACK * section.max_chars
+        ),
+    ]
+    if section.kind == "text":
+        return text
+    return Annotated[list[text], Field(min_length=1, max_length=_SLACK * section.max_items)]
+
+
+def load_style(settings: Settings, name: str, language: str) -> Style:
+    """The style of that name, in that language.
+
+    Raises:
+        UsageError: no such style (the message names those there are), a malformed `sections.toml`,
+            or one without that language.
+    """
+    folder = settings.styles / name
+    known = sorted(f.parent.name for f in settings.styles.glob("[!_]*/sections.toml"))
+    if name not in known:
+        raise UsageError(
+            f"unknown style {name!r}: no {folder}", f"known styles: {', '.join(known)}"
+        )
+    file = folder / "sections.toml"
+    try:
+        spec = _Sections.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}", "mend that file") from error
+    if not _speaks(spec, language):
+        raise UsageError(
+            f"style {name!r} has no {language!r}: a heading, instruction or label lacks it",
+            f"add it to {file}, or choose another language in the profile",
+        )
+    return Style(
+        name=name,
+        language=language,
+        folder=folder,
+        sections=spec.sections,
+        labels=spec.labels[language],
+        version=f"{name}-{_hash(folder)}",
+    )
+
+
+def _speaks(spec: _Sections, language: str) -> bool:
+    sections = [text for s in spec.sections for text in (s.heading, s.instruction)]
+    return language in spec.labels and all(language in text for text in sections)
+
+
+def _hash(folder: Path) -> str:
+    content = b"\0".join((folder / f).read_bytes() for f in ("sections.toml", "prompt.md.j2"))
+    return hashlib.sha256(content).hexdigest()[:8]
