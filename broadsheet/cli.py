@@ -1,0 +1,172 @@
+"""The command line. Imports what a command needs inside it, so that `--help` stays quick.
+
+Exit codes: 0 complete or empty, 1 failed, 2 usage, 3 partial.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from broadsheet.errors import BroadsheetError, UsageError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from broadsheet.publishing import Published
+
+app = typer.Typer(
+    help="Your own daily newspaper of research papers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every log line.")]
+
+
+@app.command()
+def run(
+    date: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Default: the newest date listed.")
+    ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Which profile; repeat for several. Default: all.")
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="The embedded sample day: no network, no key.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the first lines of each.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Make the digest of one date, one for each profile."""
+    from broadsheet import terminal
+
+    if sample:
+        with terminal.sample_world() as sample_date:
+            code = _run(date or sample_date, profile or [], show, debug)
+    else:
+        code = _run(date, profile or [], show, debug)
+    raise typer.Exit(code)
+
+
+def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> int:
+    from broadsheet import terminal
+
+    day = _day(date) if date else None
+    names = _prepared(profiles)
+    terminal.quiet_prefect(debug)
+    with terminal.progress(debug):
+        from flows.daily import daily  # here, not above: importing Prefect costs a second
+
+        state = daily(names, day, return_state=True)
+    result: object = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    return _report(cast("list[Published]", result), show)
+
+
+def _day(text: str) -> dt.date:
+    import datetime as dt
+
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"not a date: {text!r} ({error})", "write it as 2026-01-31") from error
+
+
+def _prepared(profiles: Sequence[str]) -> list[str]:
+    """The profiles' names; they, settings and home are checked before anything starts."""
+    from broadsheet.config import load_profile, load_settings, profile_names
+    from broadsheet.styles import load_style
+
+    settings = load_settings()
+    names = list(dict.fromkeys(profiles)) or profile_names(settings)
+    if not names:
+        raise UsageError(
+            f"there is no profile in {settings.profiles}", "write one, or set BROADSHEET_PROFILES"
+        )
+    for name in names:
+        profile = load_profile(settings, name)
+        load_style(settings, profile.style, profile.language)
+    _refuse_unwritable(settings.home)
+    return names
+
+
+def _refuse_unwritable(home: Path) -> None:
+    import tempfile
+
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to home {home}: {error.strerror}",
+            "set BROADSHEET_HOME to a folder you own",
+        ) from error
+
+
+def _report(published: Sequence[Published], show: bool) -> int:
+    """Say what became of each digest; the exit code is that of the worst."""
+    for one in published:
+        name = f"{one.profile} {one.date}"
+        if one.report is None:
+            print(f"{name}: {one.outcome}: {one.message}; {one.remedy}", file=sys.stderr)
+            continue
+        pending = f", {one.pending} pending" if one.pending else ""
+        print(f"{name}: {one.outcome}, {one.selected} papers{pending}: {one.report}")
+        if show:
+            print("\n" + "\n".join(one.report.read_text("utf-8").splitlines()[:16]) + "\n…\n")
+    outcomes = {str(one.outcome) for one in published}
+    return 1 if "failed" in outcomes else 3 if "partial" in outcomes else 0
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="SQL, or the name of a question.")] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read SQL from a file.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A value for $K; repeat for several.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="table, csv, json or parquet.")] = "table",
+    list_: Annotated[bool, typer.Option("--list", help="The named questions.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Ask the history: papers, listings, scores, analyses, digests, editions, runs."""
+    from broadsheet import asking
+
+    if list_:
+        print("\n".join(f"{name:24} {about}" for name, about in asking.named()))
+        return
+    asking.write(asking.ask(query, file, param or []), format)
+
+
+@app.command()
+def doctor(debug: Debug = False) -> None:
+    """Say what is configured, reachable and whole, and what to do about the rest."""
+    from broadsheet.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(finding)
+    raise typer.Exit(1 if any(f.startswith("FAIL") for f in findings) else 0)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and what to do about it."""
+    try:
+        app()
+    except BroadsheetError as error:
+        if "--debug" in sys.argv:
+            raise
+        remedy = f"; {error.remedy}" if error.remedy else ""
+        print(f"broadsheet: {error}{remedy}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        print("broadsheet: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,64 @@
+"""The table `runs`: one row per flow run, whatever became of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from broadsheet.config import load_settings
+from broadsheet.lake import Lake
+from broadsheet.models import Outcome
+from broadsheet.publishing import Published, failed
+
+
+def record(
+    *,
+    run_id: str,
+    flow: str,
+    name: str,
+    profile: str,
+    date: dt.date,
+    started_at: dt.datetime,
+    result: Published | BaseException,
+) -> None:
+    """Write the run's row.
+
+    Args:
+        run_id: of the flow run.
+        flow: the flow's name.
+        name: the flow run's name.
+        profile: whose digest.
+        date: of the list.
+        started_at: UTC.
+        result: what was published, or what failed.
+
+    Raises:
+        LakeError: the lake cannot be written.
+    """
+    published = result if isinstance(result, Published) else failed(profile, date, result)
+    ended_at = dt.datetime.now(dt.UTC)
+    row = {name: getattr(published, name) for name in _COUNTS} | {
+        "run_id": run_id,
+        "flow": flow,
+        "name": name,
+        "profile": profile,
+        "digest_date": date,
+        "outcome": published.outcome,
+        "message": published.message or None,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "duration_seconds": round((ended_at - started_at).total_seconds(), 3),
+    }
+    if published.outcome is Outcome.FAILED:
+        row |= dict.fromkeys(_COUNTS)
+    Lake(load_settings().lake_root).write("runs", [row], run_id, date=started_at.date())
+
+
+_COUNTS = (
+    "listed",
+    "scanned",
+    "selected",
+    "pending",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+)

@@ -1,0 +1,225 @@
+"""Publishing: a digest's analyses and rows into the lake, its pages into `reports/`.
+
+What did not change is not written again, so that the same date twice leaves the same bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from broadsheet.editions import Edition
+from broadsheet.errors import LakeError
+from broadsheet.ingest import Heard
+from broadsheet.models import Analysis, Article, Digest, Outcome, Pick
+from broadsheet.rendering import render_html, render_markdown
+from broadsheet.rows import to_rows, to_table
+from broadsheet.schemas import SCHEMAS
+from broadsheet.warehouse import save_views
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """What became of one edition; `message` and `remedy` where it failed."""
+
+    profile: str
+    date: dt.date | None
+    outcome: Outcome
+    report: Path | None = None
+    listed: int = 0
+    scanned: int = 0
+    selected: int = 0
+    pending: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = 0.0
+    message: str = ""
+    remedy: str = ""
+
+
+def compose(
+    edition: Edition,
+    heard: Heard,
+    scanned: int,
+    picks: Sequence[Pick],
+    analyses: Sequence[Analysis],
+) -> Digest:
+    """The digest, from what the steps found."""
+    profile = edition.profile
+    return Digest(
+        profile=profile.name,
+        title=profile.title,
+        date=edition.date,
+        style=edition.style.name,
+        language=profile.language,
+        sources=profile.sources,
+        scan=profile.selection.scan,
+        scanned=scanned,
+        listed=heard.listed,
+        articles=tuple(Article(pick=p, analysis=a) for p, a in zip(picks, analyses, strict=True)),
+        missing_sources=heard.missing,
+        origin="sample" if edition.settings.is_sample else "made",
+    )
+
+
+def publish(edition: Edition, digest: Digest, run_id: str) -> Published:
+    """Write everything of the digest that is new or changed.
+
+    Raises:
+        LakeError: home or lake cannot be written; the previous report is untouched.
+    """
+    pages = {
+        ".md": render_markdown(digest, edition.style),
+        ".html": render_html(digest, edition.style),
+    }
+    _store_analyses(edition, digest)
+    _store_digest(edition, digest, run_id)
+    report = edition.settings.reports / digest.profile / f"{digest.date}.md"
+    for suffix, page in pages.items():
+        _write_if_changed(report.with_suffix(suffix), page)
+    save_views(edition.lake, edition.settings.home)
+    logger.info("published %s: %s, %d papers", edition, digest.outcome, len(digest.articles))
+    return _published(digest, report)
+
+
+def _published(digest: Digest, report: Path) -> Published:
+    analyses = [article.analysis for article in digest.articles]
+    costs = [analysis.cost_usd for analysis in analyses]
+    return Published(
+        profile=digest.profile,
+        date=digest.date,
+        outcome=digest.outcome,
+        report=report,
+        listed=digest.listed,
+        scanned=digest.scanned,
+        selected=len(analyses),
+        pending=len(digest.pending),
+        prompt_tokens=sum(a.prompt_tokens for a in analyses),
+        completion_tokens=sum(a.completion_tokens for a in analyses),
+        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+    )
+
+
+def _store_analyses(edition: Edition, digest: Digest) -> None:
+    """This edition's analyses, and those it had before that were complete, each once."""
+    made = [_analysis_row(edition, article.analysis) for article in digest.articles]
+    questions = {row["question"] for row in made}
+    stored = edition.lake.rows("analyses", digest.profile, date=digest.date)
+    before = stored or []
+    kept = [r for r in before if r["status"] == "complete" and r["question"] not in questions]
+    rows = _settled(before, [*kept, *made], by=("paper_id", "question"), instant="analyzed_at")
+    if rows and rows != before:
+        edition.lake.write("analyses", rows, digest.profile, date=digest.date)
+
+
+def _analysis_row(edition: Edition, analysis: Analysis) -> dict[str, object]:
+    row: dict[str, object] = asdict(analysis)
+    row["profile"] = edition.profile.name
+    row["date"] = edition.date
+    row["sections"] = json.dumps(dict(analysis.sections), ensure_ascii=False)
+    return _as_stored("analyses", row)
+
+
+def _store_digest(edition: Edition, digest: Digest, run_id: str) -> None:
+    """One row per article; a digest without any is one row without a paper, so that it is known."""
+    partition: dict[str, str | dt.date] = {"profile": digest.profile, "date": digest.date}
+    rows = [_digest_row(digest, article, run_id) for article in digest.articles or (None,)]
+    before = edition.lake.rows("digests", "digest", **partition) or []
+    settled = _settled(before, rows, by=("paper_id",), instant="published_at", also=("run_id",))
+    if settled != before:
+        edition.lake.write("digests", settled, "digest", **partition)
+
+
+def _digest_row(digest: Digest, article: Article | None, run_id: str) -> dict[str, object]:
+    row: dict[str, object] = {
+        name: getattr(digest, name)
+        for name in (
+            "profile",
+            "date",
+            "style",
+            "language",
+            "listed",
+            "scanned",
+            "outcome",
+            "origin",
+        )
+    }
+    row |= {"missing_sources": list(digest.missing_sources), "run_id": run_id}
+    if article is not None:
+        pick, analysis = article.pick, article.analysis
+        row |= {n: getattr(pick, n) for n in ("paper_id", "position", "score", "reason", "title")}
+        row |= {"question": analysis.question, "status": analysis.status}
+    return _as_stored("digests", row)
+
+
+def _as_stored(table: str, row: Mapping[str, object]) -> dict[str, object]:
+    """The row as it reads back from the table."""
+    return to_rows(to_table([row], SCHEMAS[table]))[0]
+
+
+def _settled(
+    before: Sequence[Mapping[str, object]],
+    rows: Sequence[Mapping[str, object]],
+    *,
+    by: Sequence[str],
+    instant: str,
+    also: Sequence[str] = (),
+) -> list[dict[str, object]]:
+    """The rows, where nothing else changed with the instant and run they had before."""
+    told = {instant, *also}
+    known = {tuple(row[key] for key in by): row for row in before}
+    settled: list[dict[str, object]] = []
+    for row in rows:
+        old = known.get(tuple(row[key] for key in by))
+        same = old is not None and all(old[k] == v for k, v in row.items() if k not in told)
+        if same and old is not None:
+            settled.append(dict(old))
+        else:
+            settled.append({**row, instant: row[instant] or dt.datetime.now(dt.UTC)})
+    return settled
+
+
+def _write_if_changed(path: Path, page: str) -> None:
+    """Make the page appear whole; one that has these bytes already is not touched."""
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") == page:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+        aside.write_text(page, encoding="utf-8", newline="\n")
+        aside.replace(path)
+    except OSError as error:
+        raise LakeError(
+            f"cannot write report {path}: {error}", "make that folder writable"
+        ) from error
+
+
+def failed(profile: str, date: dt.date | None, error: BaseException) -> Published:
+    """What a digest that could not be made leaves: its message and what to do."""
+    return Published(
+        profile=profile,
+        date=date,
+        outcome=Outcome.FAILED,
+        message=str(error) or type(error).__name__,
+        remedy=getattr(error, "remedy", ""),
+    )
+
+
+def score_table(scores: pa.Table, picks: Sequence[Pick]) -> list[dict[str, object]]:
+    """Every scanned paper, best first, with its place in the digest: what the run's page shows."""
+    positions: dict[object, int] = {pick.paper_id: pick.position for pick in picks}
+    rows = to_rows(scores.sort_by([("score", "descending"), ("rank", "ascending")]))
+    shown = ("score", "reason", "rank", "paper_id", "title")
+    return [
+        {"digest": positions.get(row["paper_id"], ""), **{name: row[name] for name in shown}}
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""When: one file per flow, each read like a table of contents."""

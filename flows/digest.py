@@ -1,0 +1,47 @@
+"""One digest: one profile × one date.
+
+ingest_listing   each source's list of the date into the lake
+score_papers     0 to 100 per paper, in SQL
+select_papers    threshold, the best few, not featured before
+fetch_fulltext   the text of each pick
+analyze_paper    the style's sections for each, or its own sentences
+publish_digest   lake, reports, artifacts
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.client.schemas.objects import State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from broadsheet.editions import open_edition
+from broadsheet.publishing import Published
+from tasks.analyses import analyze_paper, follow
+from tasks.digests import as_state, publish_digest, record_run, tag_run
+from tasks.papers import fetch_fulltext, hear, ingest_listing, score_papers, select_papers
+
+_threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=16)
+
+
+@flow(
+    name="digest",
+    flow_run_name="{profile} {date}",
+    task_runner=_threads,  # type: ignore[arg-type]  # its own future is not the base's, for mypy
+    on_completion=[record_run],
+    on_failure=[record_run],
+)
+def digest(profile: str, date: dt.date) -> State[Published]:
+    """The digest of one profile and date, published."""
+    edition = open_edition(profile, date)
+    tag_run(edition)
+    listings = ingest_listing.map(edition.sources, unmapped(edition))
+    heard = hear(edition, listings)
+    scores = score_papers(edition)
+    picks = select_papers(edition, scores)
+    texts = fetch_fulltext.map(picks, unmapped(edition))
+    analyses = analyze_paper.map(picks, texts, unmapped(edition))
+    published = publish_digest(edition, heard, scores, picks, follow(edition, analyses))
+    return as_state(published)
