@@ -34,13 +34,13 @@ check: setup     ## formatter, linter, strict types, SQL lint, layer rule
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
-	@.venv/bin/sqlfluff lint --processes 2 sql
+	@.venv/bin/sqlfluff lint sql
 	@.venv/bin/lint-imports
 
 format: setup    ## let the formatters rewrite the code
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
-	@.venv/bin/sqlfluff fix --processes 2 sql
+	@.venv/bin/sqlfluff fix sql
 
 lock:            ## resolve the newest versions that work together (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

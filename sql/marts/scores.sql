@@ -8,8 +8,8 @@
 -- paper_id           arXiv identifier without version
 -- rank               place in the merged lists of the profile's sources, 1 is the top
 -- score              0 to 100, the points added up, rounded
--- interest_points    an interest gives weight × (1 - 2^-(2 title hits + abstract hits)),
---                    their sum s gives points.interest × (1 - e^(-1.2 s))
+-- interest_points    an interest gives weight × (1 - 2^-(2 title hits + abstract hits))
+--                    and their sum s gives points.interest × (1 - e^(-1.2 s))
 -- popularity_points  points.popularity × share of the day's papers with fewer upvotes
 -- freshness_points   points.freshness, falling evenly to 0 at points.fresh_days of age
 -- negative_points    as interest_points, taken off
