@@ -1,4 +1,4 @@
-"""What tests share: a clean environment, a local web server that answers as told, and the real data."""
+"""What tests share: a clean environment, a web server that answers as told, the real data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's own reaches a test, and nothing is written but below tmp_path."""
+    """No setting of the developer's own reaches a test; everything is written below tmp_path."""
     for name in list(os.environ):
         if name.startswith(("BROADSHEET_", "OPENAI_", "GEMINI_", "ANTHROPIC_")):
             monkeypatch.delenv(name)
@@ -66,7 +66,7 @@ class Web:
                 self.end_headers()
                 self.wfile.write(raw)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815 (http.server's name)
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""
