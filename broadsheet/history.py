@@ -8,6 +8,7 @@ from broadsheet.config import load_settings
 from broadsheet.lake import Lake
 from broadsheet.models import Outcome
 from broadsheet.publishing import Published, failed
+from broadsheet.warehouse import save_views
 
 
 def record(
@@ -20,7 +21,7 @@ def record(
     started_at: dt.datetime,
     result: Published | BaseException,
 ) -> None:
-    """Write the run's row.
+    """Write the run's row, and see that the views are those of the lake as it is now.
 
     Args:
         run_id: of the flow run.
@@ -50,7 +51,10 @@ def record(
     }
     if published.outcome is Outcome.FAILED:
         row |= dict.fromkeys(_COUNTS)
-    Lake(load_settings().lake_root).write("runs", [row], run_id, date=started_at.date())
+    settings = load_settings()
+    lake = Lake(settings.lake_root)
+    lake.write("runs", [row], run_id, date=started_at.date())
+    save_views(lake, settings.home)
 
 
 _COUNTS = (

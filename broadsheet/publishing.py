@@ -22,7 +22,6 @@ from broadsheet.models import Analysis, Article, Digest, Outcome, Pick
 from broadsheet.rendering import render_html, render_markdown
 from broadsheet.rows import to_rows, to_table
 from broadsheet.schemas import SCHEMAS
-from broadsheet.warehouse import save_views
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +85,6 @@ def publish(edition: Edition, digest: Digest, run_id: str) -> Published:
     report = edition.settings.reports / digest.profile / f"{digest.date}.md"
     for suffix, page in pages.items():
         _write_if_changed(report.with_suffix(suffix), page)
-    save_views(edition.lake, edition.settings.home)
     logger.info("published %s: %s, %d papers", edition, digest.outcome, len(digest.articles))
     return _published(digest, report)
 

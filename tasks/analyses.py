@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
-from prefect import get_client, task
+from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.concurrency.sync import concurrency
 from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import flow_run as this_run
 from prefect.states import Completed
 
 from broadsheet.analysis import answers, client
@@ -22,6 +21,7 @@ from broadsheet.analysis.engine import analyze
 from broadsheet.config import Model
 from broadsheet.editions import Edition
 from broadsheet.models import Analysis, Answer, FullText, Pick, Question
+from tasks.slots import give_back, slots_of
 
 logger = logging.getLogger("broadsheet.tasks")
 
@@ -47,23 +47,22 @@ def ask_model(edition: Edition, question: Question, model: Model) -> Any:  # noq
     """The model's answer by the question's content key: state `Cached` where it was paid before."""
     if known := answers.find(edition.lake, question.key):
         return Completed(name="Cached", data=known)
-    with concurrency(_slots(model.name, model.max_concurrency), occupy=1):
+    with slots_of(str(this_run.id)).of(model):
         answer = client.ask(question, model)
     answers.save(edition.lake, answer)
     return answer
 
 
-@lru_cache
-def _slots(model: str, limit: int) -> str:
-    """The concurrency limit of a model, made or set on the server at its first use."""
-    name = "broadsheet-" + re.sub(r"[^a-zA-Z0-9.-]+", "-", model)
-    with get_client(sync_client=True) as server:
-        server.upsert_global_concurrency_limit_by_name(name, limit)
-    return name
-
-
 def follow(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> list[Analysis]:
     """The analyses in the digest's order; their progress is an artifact that fills as they come."""
+    try:
+        _show_progress(edition, analyses)
+        return [analysis.result() for analysis in analyses]
+    finally:
+        give_back(str(this_run.id))
+
+
+def _show_progress(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> None:
     total = len(analyses)
     described = f"papers analyzed for {edition}"
     progress = cast(UUID, create_progress_artifact(0.0, description=described))
@@ -73,4 +72,3 @@ def follow(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> lis
         counts = {"done": done, "total": total}
         logger.info("analyzed %d/%d for %s: %s", done, total, edition, said, extra=counts)
         update_progress_artifact(progress, 100.0 * done / total)
-    return [analysis.result() for analysis in analyses]

@@ -1,0 +1,63 @@
+"""A model's concurrency limit on the Prefect server, claimed once per run instead of per request.
+
+A run that has something to ask claims the model's slots at its first question, bounds its own
+requests by them, and gives them back after its last; another run waits meanwhile. Claiming a slot
+per request costs seconds each where the server keeps its state in SQLite: it refuses while it
+records events, and its client comes back after two seconds (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import ExitStack
+
+from prefect import get_client
+from prefect.concurrency.sync import concurrency
+
+from broadsheet.config import Model
+
+
+class RunSlots:
+    """The slots that one flow run holds, by model."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._semaphores: dict[str, threading.Semaphore] = {}
+        self._lock = threading.Lock()
+
+    def of(self, model: Model) -> threading.Semaphore:
+        """What a request to the model is made under; the first one waits for the slots."""
+        with self._lock:
+            if model.name not in self._semaphores:
+                limit = _ensure_limit(model)
+                self._held.enter_context(concurrency(limit, occupy=model.max_concurrency))
+                self._semaphores[model.name] = threading.Semaphore(model.max_concurrency)
+            return self._semaphores[model.name]
+
+    def give_back(self) -> None:
+        """Let others have the slots."""
+        self._held.close()
+
+
+_runs: dict[str, RunSlots] = {}
+_registering = threading.Lock()
+
+
+def slots_of(run_id: str) -> RunSlots:
+    """The slots of that flow run."""
+    with _registering:
+        return _runs.setdefault(run_id, RunSlots())
+
+
+def give_back(run_id: str) -> None:
+    """End the run's claims, if it had any."""
+    _runs.pop(run_id, RunSlots()).give_back()
+
+
+def _ensure_limit(model: Model) -> str:
+    """The name of the model's limit, made on the server or set to what the settings say now."""
+    name = "broadsheet-" + re.sub(r"[^a-zA-Z0-9.-]+", "-", model.name)
+    with get_client(sync_client=True) as server:
+        server.upsert_global_concurrency_limit_by_name(name, model.max_concurrency)
+    return name
