@@ -23,6 +23,7 @@ app = typer.Typer(
     help="Your own daily newspaper of research papers.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # rich help doubles the time that --help takes
     pretty_exceptions_enable=False,
 )
 

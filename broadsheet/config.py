@@ -62,11 +62,15 @@ class Settings(_Frozen):
     models: tuple[Model, ...] = ()
     """Tried in this order; the extractive backend needs no entry, it is always the last."""
     huggingface_url: Url = "https://huggingface.co"
+    """Base of Hugging Face: `/api/daily_papers` is below it."""
     arxiv_api_url: Url = "https://export.arxiv.org/api/query"
+    """The query endpoint of the arXiv API itself."""
     arxiv_url: Url = "https://arxiv.org"
+    """Base of arXiv: `/html/<id>` is below it."""
     arxiv_delay_seconds: Seconds = 3.0
     """Between two requests to the arXiv API; their terms ask for three."""
     http_timeout_seconds: Seconds = 30.0
+    """Longest wait for a source to connect or to go on answering."""
     http_attempts: Annotated[int, Field(ge=1, le=10)] = 5
     """Tries per page before a source counts as unavailable."""
     http_connections: Annotated[int, Field(ge=1, le=16)] = 4
@@ -197,7 +201,7 @@ def _from_environment(environ: Mapping[str, str], models: object) -> dict[str, o
     values: dict[str, object] = dict(found)
     if "models" in found:
         entries = models if isinstance(models, list) else []
-        described = {entry["name"]: entry for entry in entries if "name" in entry}
+        described = {str(entry.get("name")): entry for entry in entries if isinstance(entry, dict)}
         names = [name.strip() for name in found["models"].split(",")]
         values["models"] = [
             described.get(name, {"name": name}) for name in names if name and name != EXTRACTIVE
@@ -225,6 +229,8 @@ def load_profile(settings: Settings, name: str) -> Profile:
     file = settings.profiles / f"{name}.toml"
     values = _read_toml(file)
     _refuse_unknown(values, Profile.model_fields, f"key in {file}")
+    if values.get("name", name) != name:
+        raise UsageError(f"invalid name in {file}: the file's own is the profile's", "leave it out")
     return _validated(Profile, {"name": name, **values}, str(file))
 
 
@@ -270,10 +276,18 @@ def _validated(kind: type[T], values: Mapping[str, object], place: str) -> T:
         raise UsageError(f"invalid {key} in {place}: {first['msg']}", remedy) from error
 
 
+_TABLES: dict[str, type[BaseModel]] = {
+    "models": Model,
+    "interests": Interest,
+    "negative": Interest,
+    "scoring": Scoring,
+    "selection": Selection,
+}
+
+
 def _remedy(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
     if error["type"] != "extra_forbidden":
         return f"got {error['input']!r}"[:200]
-    fields = kind.model_fields | Model.model_fields
-    for nested in (Interest, Scoring, Selection):
-        fields |= nested.model_fields
-    return f"nearest valid name: {_nearest(str(error['loc'][-1]), fields)}"
+    fields = _TABLES.get(str(error["loc"][0]), kind).model_fields
+    nearest = _nearest(str(error["loc"][-1]), fields)
+    return f"nearest valid name: {nearest}" if nearest else f"valid names: {', '.join(fields)}"

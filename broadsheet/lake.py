@@ -110,18 +110,28 @@ class Lake:
         """The file's rows in the table's columns; None, and moved aside, where it is damaged."""
         try:
             with self.fs.open_input_file(path) as stream:
-                rows = pq.ParquetFile(stream, page_checksum_verification=True).read()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+                raw = stream.read_buffer()
+        except OSError as error:  # not damage: nothing is moved
+            raise LakeError(f"cannot read {path}: {error}", "make it readable") from error
+        try:
+            rows = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True).read()
+            _refuse_renamed(table, rows.column_names)
+            return _conform(table, rows, {})
+        except (pa.ArrowException, OSError, ValueError) as error:  # all it raises on damage
             self._quarantine(path, error)
             return None
-        return _conform(table, rows, {})
 
     def _quarantine(self, path: str, error: Exception) -> None:
         relative = path.removeprefix(self.root).strip("/")
         aside = f"{_beside(self.root)}/{relative}.damaged"
-        self.fs.create_dir(aside.rpartition("/")[0], recursive=True)
-        self.fs.move(path, aside)
         reason = str(error).splitlines()[0][:200]
+        try:
+            self.fs.create_dir(aside.rpartition("/")[0], recursive=True)
+            self.fs.move(path, aside)
+        except OSError as refused:
+            raise LakeError(
+                f"cannot move damaged file {path} aside: {refused}", f"delete it ({reason})"
+            ) from refused
         logger.warning("damaged lake file %s: moved to %s (%s)", relative, aside, reason)
 
     def _publish(self, aside: str, final: str) -> None:
@@ -146,6 +156,14 @@ def _beside(root: str) -> str:
     """The quarantine folder: beside the lake, or inside it where the lake is a whole bucket."""
     parent = root.rpartition("/")[0]
     return f"{parent or root}/quarantine"
+
+
+def _refuse_renamed(table: str, columns: list[str]) -> None:
+    """Raise where a column stands in another's place: the footer, which has no checksum, is hit."""
+    known = SCHEMAS[table].names
+    strange = [name for name in columns if name not in known]
+    if strange and not set(known) <= set(columns):
+        raise ValueError(f"unknown column {strange[0]!r} in place of one of {table}")
 
 
 def _conform(

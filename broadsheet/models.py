@@ -136,7 +136,6 @@ class Answer:
     """What a model answered, raw, and what it used up; `cost_usd` None: the price is unknown."""
 
     key: str
-    attempt: int
     model: str
     paper_id: str
     style: str

@@ -9,7 +9,8 @@ import datetime as dt
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,15 +77,14 @@ def publish(edition: Edition, digest: Digest, run_id: str) -> Published:
     Raises:
         LakeError: home or lake cannot be written; the previous report is untouched.
     """
-    pages = {
-        ".md": render_markdown(digest, edition.style),
-        ".html": render_html(digest, edition.style),
-    }
-    _store_analyses(edition, digest)
-    _store_digest(edition, digest, run_id)
     report = edition.settings.reports / digest.profile / f"{digest.date}.md"
-    for suffix, page in pages.items():
-        _write_if_changed(report.with_suffix(suffix), page)
+    pages = {
+        report: render_markdown(digest, edition.style).encode(),
+        report.with_suffix(".html"): render_html(digest, edition.style).encode(),
+    }
+    with _appearing(pages):
+        _store_analyses(edition, digest)
+        _store_digest(edition, digest, run_id)
     logger.info("published %s: %s, %d papers", edition, digest.outcome, len(digest.articles))
     return _published(digest, report)
 
@@ -186,19 +186,27 @@ def _settled(
     return settled
 
 
-def _write_if_changed(path: Path, page: str) -> None:
-    """Make the page appear whole; one that has these bytes already is not touched."""
+@contextmanager
+def _appearing(pages: Mapping[Path, bytes]) -> Iterator[None]:
+    """Write the pages that changed aside; they appear, whole, if the block ends well."""
+    asides = {path: path.with_name(f".{path.name}.{os.getpid()}.aside") for path in pages}
     try:
-        if path.exists() and path.read_text(encoding="utf-8") == page:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
-        aside.write_text(page, encoding="utf-8", newline="\n")
-        aside.replace(path)
+        changed = [path for path in pages if not path.exists() or path.read_bytes() != pages[path]]
+        for path in changed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            asides[path].write_bytes(pages[path])
+        yield
+        for path in changed:
+            asides[path].replace(path)
     except OSError as error:
+        report = next(iter(pages))
         raise LakeError(
-            f"cannot write report {path}: {error}", "make that folder writable"
+            f"cannot write report {report}: {error}", "make that folder writable"
         ) from error
+    finally:
+        for aside in asides.values():
+            with suppress(OSError):
+                aside.unlink()
 
 
 def failed(profile: str, date: dt.date | None, error: BaseException) -> Published:

@@ -2,6 +2,7 @@
 
 Titles, abstracts and answers are strangers' text: they go into the templates as values, are never
 read as templates, and reach the page with HTML escaped, no images, and links to known hosts only.
+What Markdown would read as structure is escaped in one pass, so that no escape can undo another.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from unicodedata import category
 
 import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
@@ -30,15 +31,25 @@ LINKED_HOSTS = (
 )
 """Hosts, with all below them, that an answer may link to."""
 
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)")
-_REFERENCE = re.compile(r"\[(?=[^\]]*\]\s*[:\[])")
+_HOSTS = "|".join(re.escape(host) for host in LINKED_HOSTS)
+_URL = (
+    rf"(?:https?://(?:[A-Za-z0-9-]+\.)*(?:{_HOSTS})(?=[/?#)\s]|$)"
+    r"(?:[/?#][A-Za-z0-9_./?=&%#:~+,;@-]*)?)"
+)
+_PLAIN = rf"(?P<url>{_URL})|(?P<scheme>://)|(?P<mark>[\\\[\]`~|<]|&(?=#?\w+;)|(?<=www)\.)"
+_LINE = re.compile(rf"{_PLAIN}|(?P<emphasis>\*|(?<![^\W_])_|_(?![^\W_]))", re.I)
+_PROSE = re.compile(
+    r"(?P<code>`[^`\n]+`)"
+    r"|!\[(?P<alt>[^\[\]\n]*)\]\([^()\n]*\)"
+    r"|\[(?P<label>[^\[\]\n]*)\]\(\s*<?(?P<target>[^\s()<>]*)[^()\n]*\)"
+    rf"|{_PLAIN}",
+    re.I,
+)
+_ENTITIES = {"<": "&lt;", "&": "&amp;", ".": "&#46;", "://": "&#58;//"}
 _LINE_START = re.compile(
-    r"^(\s*)(#{1,6}(?=\s)|>|={2,}|-{3,}|_{3,}|\*{3,}|~{3,}|`{3,})", re.MULTILINE
+    r"^( *(?:(?:[-+*]|\d{1,9}[.)]) +)*)(?=#{1,6}(?: |$)|>|[-=_*][-=_* ]*$)", re.MULTILINE
 )
-_UNPRINTABLE = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
-)
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _TAGS = {"p", "br", "strong", "em", "code", "pre", "ul", "ol", "li", "a", "table"}
 _TAGS |= {"thead", "tbody", "tr", "th", "td", "blockquote"}
 
@@ -77,6 +88,7 @@ def _environment(styles: Path) -> Environment:
         loader=FileSystemLoader(styles),
         autoescape=_is_html,  # noqa: S701 (the Markdown pages escape by their filters)
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -97,55 +109,58 @@ def paper_url(pick: Pick) -> str:
 
 def one_line(text: str) -> str:
     """Text as one harmless line of Markdown: a title, a name, a quoted sentence."""
-    return re.sub(r"([\[\]`*|])", r"\\\1", _escape(" ".join(_printable(text).split())))
+    line = _LINE.sub(_written, " ".join(_printable(text).split()))
+    return _LINE_START.sub(r"\1\\", line)
 
 
 def prose(text: str) -> str:
-    """Text as Markdown with emphasis and lists, but no HTML, image, foreign link or heading."""
-    return _escape(_harmless(text))
+    """Text as Markdown with emphasis, code and lists; no HTML, image, foreign link or heading."""
+    return _LINE_START.sub(r"\1\\", _PROSE.sub(_written, _printable(text).strip()))
 
 
 def html(text: str) -> Markup:
-    """Text with simple Markdown in it as HTML: HTML of its own arrives escaped."""
-    rendered = _markdown().render(_harmless(text))
+    """The same as HTML."""
     clean = nh3.clean(
-        rendered, tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https"}
+        _markdown().render(prose(text)),
+        tags=_TAGS,
+        attributes={"a": {"href"}},
+        attribute_filter=lambda tag, name, value: value if is_linkable(value) else None,
     )
-    return Markup(clean.strip())  # noqa: S704 (the line above is what makes it safe)
-
-
-def _harmless(text: str) -> str:
-    """The text without images, foreign links, and lines that would shape the page around it."""
-    kept = _IMAGE.sub(r"\1", _printable(text).strip())
-    kept = _LINK.sub(_known_link, kept)
-    kept = _REFERENCE.sub(r"\\[", kept)
-    return _LINE_START.sub(r"\1\\\2", kept)
-
-
-def _known_link(match: re.Match[str]) -> str:
-    return match[0] if is_linkable(match[2]) else match[1]
+    return Markup(clean.strip())  # noqa: S704 (the lines above are what makes it safe)
 
 
 def is_linkable(url: str) -> bool:
     """Whether an answer may link there."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    known = any(host == name or host.endswith(f".{name}") for name in LINKED_HOSTS)
-    return parts.scheme in ("http", "https") and known
+    return re.fullmatch(_URL, url, re.I) is not None
 
 
-def _escape(text: str) -> str:
-    return text.replace("<", "&lt;")
+def _written(match: re.Match[str]) -> str:
+    """What is special in Markdown, so that it is read as itself; what may stay special, as is."""
+    found = match.groupdict()
+    if found.get("alt") is not None:
+        return _PROSE.sub(_written, found["alt"])
+    if found.get("label") is not None:
+        label, target = _PROSE.sub(_written, found["label"]), found["target"]
+        return f"[{label}]({target.replace('&', '&amp;')})" if is_linkable(target) else label
+    if found["url"] or found.get("code"):
+        return match[0]
+    return _ENTITIES.get(match[0], f"\\{match[0]}")
 
 
 def _printable(text: str) -> str:
     """The text without control, zero-width and direction-changing characters."""
-    return _UNPRINTABLE.sub("", re.sub(r"[^\S\n]", " ", text))
+    spaced = re.sub(r"[^\S\n]", " ", text)
+    return "".join(c for c in spaced if c == "\n" or category(c) not in _UNPRINTABLE)
+
+
+def _shown(value: object) -> object:
+    """Whatever a template prints, printable."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return _printable(str(value)) if is_text else value
 
 
 @lru_cache
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).disable("image")
+    return MarkdownIt("commonmark", {"html": False}).disable(
+        ["image", "heading", "lheading", "code"]
+    )

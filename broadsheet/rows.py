@@ -19,14 +19,15 @@ Row = dict[str, object]
 def to_table(rows: Iterable[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """The rows as a table of that schema; what a row lacks is null, what it has beyond is dropped.
 
-    Instants must be aware.
+    Instants must be aware. Half a surrogate pair, which no file can hold, becomes `?`.
     """
     lines = [
-        json.dumps({name: row.get(name) for name in schema.names}, default=_plain) for row in rows
+        json.dumps({n: row.get(n) for n in schema.names}, default=_plain, ensure_ascii=False)
+        for row in rows
     ]
     if not lines:
         return schema.empty_table()
-    raw = "\n".join(lines).encode()
+    raw = "\n".join(lines).encode(errors="replace")
     loose = pa.schema([(field.name, _loose(field.type)) for field in schema])
     table = pajson.read_json(
         pa.BufferReader(raw),

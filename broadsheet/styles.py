@@ -13,7 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 
 from broadsheet.config import Settings
 from broadsheet.errors import UsageError
@@ -43,6 +51,13 @@ class _Sections(BaseModel):
 
     sections: Annotated[tuple[SectionSpec, ...], Field(min_length=1)]
     labels: dict[str, dict[str, str]]
+
+    @field_validator("sections")
+    @classmethod
+    def _ids_differ(cls, sections: tuple[SectionSpec, ...]) -> tuple[SectionSpec, ...]:
+        if len({section.id for section in sections}) < len(sections):
+            raise ValueError("two sections have the same id")
+        return sections
 
 
 @dataclass(frozen=True)
@@ -109,8 +124,11 @@ def load_style(settings: Settings, name: str, language: str) -> Style:
     file = folder / "sections.toml"
     try:
         spec = _Sections.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        version = f"{name}-{_hash(folder)}"
     except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {file}: {error}", "mend that file") from error
+    except OSError as error:
+        raise UsageError(f"cannot read style {name!r}: {error}", "put that file there") from error
     if not _speaks(spec, language):
         raise UsageError(
             f"style {name!r} has no {language!r}: a heading, instruction or label lacks it",
@@ -122,7 +140,7 @@ def load_style(settings: Settings, name: str, language: str) -> Style:
         folder=folder,
         sections=spec.sections,
         labels=spec.labels[language],
-        version=f"{name}-{_hash(folder)}",
+        version=version,
     )
 
 

@@ -11,9 +11,10 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -42,7 +43,8 @@ FRONT_NAMES = {
 }
 """Names that need no schema, and what they stand for."""
 
-_DAMAGE = re.compile(r"parquet|magic bytes|snappy|zstd|thrift|deserialize|footer", re.IGNORECASE)
+_DAMAGE = re.compile(r"parquet|magic bytes|snappy|zstd|thrift|deserialize|footer|stats", re.I)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +95,9 @@ class Warehouse:
         only: partitions to read of a table, instead of all of it, so that the work of one day does
             not grow with the years.
         path: the database file to put the views into; in memory by default.
+
+    Raises:
+        WarehouseError: the views cannot be made, even after damaged lake files were moved aside.
     """
 
     def __init__(
@@ -104,7 +109,7 @@ class Warehouse:
         self._lake, self._only = lake, only or {}
         self.con = duckdb.connect(path)
         self.con.execute("set TimeZone = 'UTC'")
-        self._make_views()
+        self._mending(self._make_views)
 
     def __enter__(self) -> Warehouse:
         return self
@@ -122,14 +127,18 @@ class Warehouse:
 
     def sql(self, text: str, **params: object) -> pa.Table:
         """The rows of any SQL; `run` says which errors."""
+        return self._mending(lambda: self._execute(text, params))
+
+    def _mending(self, work: Callable[[], T]) -> T:
+        """What the work returns; done again without the damaged files where they stopped it."""
         try:
             try:
-                return self._execute(text, params)
+                return work()
             except duckdb.Error as error:
-                if not (_DAMAGE.search(str(error)) and self._lake.quarantine_damaged()):
+                if not (_may_be_damage(error) and self._lake.quarantine_damaged()):
                     raise
                 self._make_views()
-                return self._execute(text, params)
+                return work()
         except duckdb.Error as error:
             raise WarehouseError(f"cannot run query: {error}", "check the SQL") from error
 
@@ -152,6 +161,13 @@ class Warehouse:
             self.con.execute(f"create or replace view {name} as {select}")
 
 
+def _may_be_damage(error: duckdb.Error) -> bool:
+    """Whether a damaged file can be why; a footer's damage has many messages, SQL's faults few."""
+    if isinstance(error, duckdb.InvalidInputException):
+        return _DAMAGE.search(str(error)) is not None
+    return not isinstance(error, duckdb.ProgrammingError | duckdb.DataError)
+
+
 def view_definitions(lake: Lake, only: Only | None = None) -> dict[str, str]:
     """Every view's name and SELECT, each after those it reads; `only` as in `Warehouse`."""
     tables = {f"lake.{table}": _lake_view(lake, table, only or {}) for table in SCHEMAS}
@@ -167,20 +183,27 @@ def _lake_view(lake: Lake, table: str, only: Only) -> str:
     files = _globs(lake, table, only)
     if not files:
         return typed
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    listed = ", ".join(_text(path) for path in files)
+    columns = ", ".join(_text(name) for name in SCHEMAS[table].names)
     keys = ", ".join(f"{key}: {_key_type(table, key)}" for key in PARTITIONS[table])
     read = f"read_parquet([{listed}], union_by_name = true, hive_types = {{{keys}}})"
-    return f"{typed} union all by name select * from {read}"  # noqa: S608 (our own paths)
+    known = f"select columns(lambda name: name in ({columns})) from {read}"  # noqa: S608 (our own)
+    return f"{typed} union all by name {known}"
 
 
 def _globs(lake: Lake, table: str, only: Only) -> list[str]:
     """The files to read: a pattern for a whole table, paths for chosen partitions."""
     if table in only:
-        return [file for part in only[table] for file in lake.files(table, **part)]
+        return [_literal(file) for part in only[table] for file in lake.files(table, **part)]
     if not lake.has_files(table):
         return []
     levels = "/".join(f"{key}=*" for key in PARTITIONS[table])
-    return [f"{lake.directory(table)}/{levels}/*.parquet"]
+    return [f"{_literal(lake.directory(table))}/{levels}/*.parquet"]
+
+
+def _literal(path: str) -> str:
+    """The path as a pattern that matches nothing else."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def save_views(lake: Lake, home: Path) -> None:
@@ -211,6 +234,10 @@ def _in_order(views: Sequence[Query]) -> Iterator[Query]:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _key_type(table: str, key: str) -> str:

@@ -23,7 +23,7 @@ from tasks.analyses import analyze_paper, follow
 from tasks.digests import as_state, publish_digest, record_run, tag_run
 from tasks.papers import fetch_fulltext, hear, ingest_listing, score_papers, select_papers
 
-_threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=16)
+_threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
 
 
 @flow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
@@ -24,6 +25,8 @@ from broadsheet.models import Analysis, Answer, FullText, Pick, Question
 from tasks.slots import give_back, slots_of
 
 logger = logging.getLogger("broadsheet.tasks")
+
+_SECONDS_BETWEEN_UPDATES = 1.0  # of the progress artifact: each is a request to the server
 
 
 @task(task_run_name="analyze {pick.paper_id}", cache_policy=NO_CACHE)
@@ -66,9 +69,12 @@ def _show_progress(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]
     total = len(analyses)
     described = f"papers analyzed for {edition}"
     progress = cast(UUID, create_progress_artifact(0.0, description=described))
+    shown_at = time.monotonic()
     for done, future in enumerate(as_completed(list(analyses)), start=1):
         made = future.result()
         said = f"{made.paper_id} {made.status}"
         counts = {"done": done, "total": total}
         logger.info("analyzed %d/%d for %s: %s", done, total, edition, said, extra=counts)
-        update_progress_artifact(progress, 100.0 * done / total)
+        if done == total or time.monotonic() > shown_at + _SECONDS_BETWEEN_UPDATES:
+            update_progress_artifact(progress, 100.0 * done / total)
+            shown_at = time.monotonic()

@@ -17,6 +17,8 @@ import time
 from functools import lru_cache
 from typing import Any
 
+import httpx
+
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind, ModelError
 from broadsheet.models import Answer, Question
@@ -35,6 +37,13 @@ _BY_CLASS = {
     "BadGatewayError": FaultKind.NETWORK,
     "ContextWindowExceededError": FaultKind.CONTEXT,
     "ContentPolicyViolationError": FaultKind.CONTENT,
+    "IndexError": FaultKind.MALFORMED,  # `choices` is empty
+}
+_BY_STATUS = {"403": FaultKind.AUTH, "529": FaultKind.NETWORK}
+_BY_CODE = {
+    "context_length_exceeded": FaultKind.CONTEXT,
+    "content_filter": FaultKind.CONTENT,
+    "content_policy_violation": FaultKind.CONTENT,
 }
 _REMEDIES = {
     FaultKind.RATE: "run again later",
@@ -130,14 +139,31 @@ def _cost(litellm: Any, model: Model, prompt_tokens: int, completion_tokens: int
 
 def _fault(question: Question, error: Exception) -> ModelError:
     """The error as one of ours: classified, and without keys that a provider may have echoed."""
-    name = type(error).__name__
-    kind = _BY_CLASS.get(name, FaultKind.REJECTED)
-    said = _redacted(" ".join(str(error).split()))[:500]
+    name, kind = type(error).__name__, _kind(error)
+    said = _redacted(" ".join(str(error).split()) or "no whole answer in time")[:500]
     return ModelError(
         f"request to {question.model} about {question.paper_id} failed ({kind}): {name}: {said}",
         _REMEDIES.get(kind, "see the run's log"),
         kind,
     )
+
+
+def _kind(error: Exception) -> FaultKind:
+    """What went wrong; the class alone misleads: litellm makes a 500 of a body it cannot read."""
+    name, body = type(error).__name__, getattr(error, "body", None)
+    if name in ("InternalServerError", "APIConnectionError") and not _is_http(error):
+        return FaultKind.MALFORMED
+    code = body.get("code") if isinstance(body, dict) else None
+    status = getattr(error, "status_code", None)
+    known = _BY_CODE.get(str(code)) or _BY_CLASS.get(name) or _BY_STATUS.get(str(status))
+    return known or FaultKind.REJECTED
+
+
+def _is_http(error: BaseException | None) -> bool:
+    """Whether the error began as one of transport or status."""
+    while error is not None and not isinstance(error, httpx.HTTPError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _redacted(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from broadsheet.models import FullText, Pick, Question, Section
 from broadsheet.styles import Style
 
 _DISPENSABLE = re.compile(
-    r"^\W*(appendix|[A-Z]\.?\s|supplement|acknowledge?ment|related work|\d+\.?\s+related work)",
-    re.I,
+    r"^\W*(?:\d+\.?\s+)?(?:appendi|supplement|acknowledge?ment|related work)|^[A-H]\.\d*\s", re.I
 )
 
 
@@ -62,27 +61,33 @@ def fit(sections: Sequence[Section], max_chars: int) -> str:
     What is dropped are whole sections: first appendices, acknowledgements and related work, then
     from the end, never the first; only a first section that is too long alone is cut at its end.
     """
-    kept = list(sections)
-    for expendable in (_expendable(kept), list(reversed(kept[1:]))):
-        for section in expendable:
-            if len(_joined(kept)) <= max_chars:
-                break
-            if section in kept:
-                kept.remove(section)
-    return _joined(kept)[:max_chars]
+    kept = dict(enumerate(sections))
+    for index in (*_expendable(sections), *range(len(sections) - 1, 0, -1)):
+        if len(_joined(kept.values())) <= max_chars:
+            break
+        kept.pop(index, None)
+    return _joined(kept.values())[:max_chars]
 
 
-def _expendable(sections: Sequence[Section]) -> list[Section]:
-    return [s for s in reversed(sections[1:]) if _DISPENSABLE.match(s.heading)]
+def _expendable(sections: Sequence[Section]) -> list[int]:
+    """Where the sections stand that matter least, with their subsections; the last comes first."""
+    found: list[int] = []
+    level: int | None = None
+    for index, section in enumerate(sections):
+        if level is None or section.level <= level:
+            level = section.level if _DISPENSABLE.match(section.heading) else None
+        if level is not None and index > 0:
+            found.append(index)
+    return found[::-1]
 
 
-def _joined(sections: Sequence[Section]) -> str:
+def _joined(sections: Iterable[Section]) -> str:
     return "\n\n".join(f"{section.heading}\n\n{section.text}".strip() for section in sections)
 
 
 def _messages(pick: Pick, text: str, style: Style) -> tuple[Mapping[str, str], ...]:
     """System and user message; the paper stands between fences that its text cannot contain."""
-    fence = f"=====paper-{hashlib.sha256(text.encode()).hexdigest()[:16]}====="
+    fence = f"=====paper-{content_key(pick.title, text)[:16]}====="
     values = {
         "sections": style.sections,
         "language": style.language,

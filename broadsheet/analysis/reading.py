@@ -13,8 +13,8 @@ from broadsheet.models import Answer
 from broadsheet.styles import Style
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL)
-_HEADING_LINE = re.compile(r"^\s*(#{1,6}\s+.*|[-=_*]{3,}\s*)$", re.MULTILINE)
-_NUMBER = re.compile(r"^\s*(?:[-*•]\s+|\(?\d{1,2}[.)、]\s*)")
+_HEADING_LINE = re.compile(r"^[^\S\n]*(?:#{1,6}(?:[^\S\n].*)?|[-=_*]{3,}[^\S\n]*)$", re.MULTILINE)
+_NUMBER = re.compile(r"^\s*(?:[-*•]\s+|\(?\d{1,2}(?:[.)](?!\d)|、)\s*)")
 
 Sections = Mapping[str, str | tuple[str, ...]]
 
@@ -35,7 +35,7 @@ def read_answer(answer: Answer, style: Style) -> Sections:
         )
     try:
         parsed = style.answer_model.model_validate(_json_object(answer.text))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _malformed(answer, _reason(error), "choose another model") from error
     values = parsed.model_dump()
     return {section.id: _cleaned(values[section.id]) for section in style.sections}
@@ -54,7 +54,7 @@ def _cleaned(value: str | list[str]) -> str | tuple[str, ...]:
     return tuple(_NUMBER.sub("", _HEADING_LINE.sub("", item).strip()) or item for item in value)
 
 
-def _reason(error: ValueError) -> str:
+def _reason(error: Exception) -> str:
     """Why it cannot be used, without quoting the answer."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]

@@ -1,13 +1,14 @@
 """arXiv's API: papers by id, and by categories for an announcement date.
 
 Source: https://info.arxiv.org/help/api/user-manual.html, through the `arxiv` package, which owns
-paging, spacing and retries. What it leaves open is closed in `_Session`: a time limit, wait hints,
-and pages that look whole but are not.
+paging and retries. What it leaves open is closed in `_Session`: a time limit, wait hints, spacing
+that counts failed requests too, and pages that look whole but are not.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
 import logging
 import re
@@ -32,7 +33,8 @@ PAGE_SIZE = 100
 _NEW_YORK = ZoneInfo("America/New_York")
 _ENTRY_ID = re.compile(r"arxiv\.org/abs/(?P<id>.+?)v(?P<version>\d+)$")
 _one_connection = threading.Lock()
-_clients: dict[tuple[str, float], arxiv.Client] = {}
+_asked_at: dict[str, float] = {}
+"""When each endpoint was last asked, by the monotonic clock: the process's, whoever asked."""
 
 
 class Arxiv:
@@ -43,6 +45,7 @@ class Arxiv:
     def __init__(self, settings: Settings, categories: Sequence[str] = ()) -> None:
         self._settings = settings
         self._categories = sorted(categories)
+        self._client = _open_client(settings)
 
     @property
     def scope(self) -> str:
@@ -63,7 +66,7 @@ class Arxiv:
             return Day(listings=())
         if not _is_announced(date):
             raise NotPublishedYet(
-                f"digest of {date} cannot be made: arXiv has not published yet its list of it",
+                f"digest of {date} cannot be made: its list on arXiv is not published yet",
                 "try again later, or leave out --date for the newest list",
             )
         found = self._ask(
@@ -93,7 +96,7 @@ class Arxiv:
         url = self._settings.arxiv_api_url
         try:
             with _one_connection:
-                return list(_client(self._settings).results(search))
+                return list(self._client.results(search))
         except arxiv.HTTPError as error:
             raise http.unavailable(self.name, f"HTTP {error.status}", url) from error
         except (arxiv.ArxivError, requests.RequestException) as error:
@@ -128,6 +131,14 @@ def _is_announced(date: dt.date) -> bool:
     return evening_before <= dt.datetime.now(dt.UTC)
 
 
+_CUT_SHORT = (
+    requests.ReadTimeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+"""What the package's client does not ask again for, unlike a `ConnectionError`."""
+
+
 class _Session(requests.Session):
     """What the arxiv package's client sends its requests with."""
 
@@ -139,7 +150,13 @@ class _Session(requests.Session):
         """The response; a page that is not whole raises what the client retries."""
         kwargs["headers"] = {"user-agent": self._settings.user_agent}
         kwargs["timeout"] = self._settings.http_timeout_seconds
-        response = super().request(method, url, **kwargs)
+        self._wait_for_turn()
+        try:
+            response = super().request(method, url, **kwargs)
+        except _CUT_SHORT as error:
+            raise requests.ConnectionError(str(error)) from error
+        finally:
+            _asked_at[self._settings.arxiv_api_url] = time.monotonic()
         if response.status_code in (429, 503):
             _wait_as_told(response)
         elif response.status_code == 400:
@@ -147,6 +164,12 @@ class _Session(requests.Session):
         elif response.ok:
             _refuse_cut_feed(response)
         return response
+
+    def _wait_for_turn(self) -> None:
+        asked_at = _asked_at.get(self._settings.arxiv_api_url)
+        if asked_at is not None:
+            ready_at = asked_at + self._settings.arxiv_delay_seconds
+            time.sleep(max(0.0, ready_at - time.monotonic()))
 
 
 def _wait_as_told(response: requests.Response) -> None:
@@ -157,32 +180,30 @@ def _wait_as_told(response: requests.Response) -> None:
 
 def _rejected(response: requests.Response) -> SourceError:
     """What arXiv did not like, as it says in an entry titled Error."""
-    said = re.search(r"<entry>.*?<summary>(.*?)</summary>", response.text, re.DOTALL)
-    reason = said[1].strip() if said else "HTTP 400"
+    feed = response.content.decode("utf-8", "replace")
+    said = re.search(r"<entry>.*?<summary>(.*?)</summary>", feed, re.DOTALL)
+    reason = html.unescape(said[1]).strip() if said else "HTTP 400"
     return SourceError(
         f"source arxiv rejected the query: {reason}", "check the profile's categories"
     )
 
 
 def _refuse_cut_feed(response: requests.Response) -> None:
-    body = response.text.rstrip()
-    if not body.endswith("</feed>"):
+    body = response.content.rstrip()
+    if not body.endswith(b"</feed>"):
         raise requests.ConnectionError("the feed was cut short")
-    total = re.search(r"totalResults[^>]*>(\d+)<", body)
-    start = re.search(r"startIndex[^>]*>(\d+)<", body)
-    if total and start and "<entry" not in body and int(total[1]) > int(start[1]):
+    total = re.search(rb"totalResults[^>]*>(\d+)<", body)
+    start = re.search(rb"startIndex[^>]*>(\d+)<", body)
+    if total and start and b"<entry" not in body and int(total[1]) > int(start[1]):
         raise arxiv.UnexpectedEmptyPageError(response.url, 0, None)
 
 
-def _client(settings: Settings) -> arxiv.Client:
-    """The process's one client per endpoint: it remembers when it asked last."""
-    key = (settings.arxiv_api_url, settings.arxiv_delay_seconds)
-    if key not in _clients:
-        client = arxiv.Client(PAGE_SIZE, settings.arxiv_delay_seconds, settings.http_attempts - 1)
-        client.query_url_format = settings.arxiv_api_url + "?{}"
-        client._session = _Session(settings)
-        _clients[key] = client
-    return _clients[key]
+def _open_client(settings: Settings) -> arxiv.Client:
+    """The package's client for the settings' endpoint; the spacing is the session's."""
+    client = arxiv.Client(PAGE_SIZE, 0.0, settings.http_attempts - 1)
+    client.query_url_format = settings.arxiv_api_url + "?{}"
+    client._session = _Session(settings)
+    return client
 
 
 def _listing(result: arxiv.Result, date: dt.date) -> Listing:

@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Sequence
 
 import httpx
@@ -20,6 +21,8 @@ from broadsheet.sources import http
 from broadsheet.sources.latexml import read_page
 
 logger = logging.getLogger(__name__)
+
+_parsing = threading.Lock()  # a page's tree takes tens of megabytes, and threads gain nothing here
 
 
 class FullTexts:
@@ -43,7 +46,8 @@ class FullTexts:
             return abstract_only(
                 pick, "not_found" if response.status_code == 404 else "unavailable"
             )
-        page = read_page(response.text)
+        with _parsing:
+            page = read_page(response.text)
         if page.problem:
             return abstract_only(pick, page.problem, page.has_hidden_text)
         version = page.version or pick.version
@@ -81,8 +85,11 @@ def _full_text(
 
 
 def _refuse_cut_page(response: httpx.Response) -> None:
-    """Raise for a page that ends before its article does, so that it is asked for again."""
+    """Raise for a page that ends before its article does, so that it is asked for again.
+
+    A page without an article, as one of a failed conversion is, ends with the document itself.
+    """
     if response.status_code == 200:
-        response.read()
-        if "ltx_document" in response.text and "</article>" not in response.text:
+        body = response.read()
+        if b"</article>" not in body and b"</html>" not in body:
             raise httpx.DecodingError("the page was cut short")

@@ -38,6 +38,8 @@ def open_client(
         timeout=httpx.Timeout(settings.http_timeout_seconds, pool=None),
         headers={"user-agent": settings.user_agent},
         follow_redirects=True,
+        # The retries leave the last try's response unread, so it is looked at here.
+        event_hooks={"response": [validate] if validate else []},
     )
 
 

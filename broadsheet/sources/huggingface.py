@@ -62,13 +62,11 @@ class HuggingFace:
 
     def newest_date(self) -> dt.date:
         """The date of the list served when none is asked for; today where it does not say."""
-        entries = self._page(limit=1)
-        entry = entries[0] if entries and isinstance(entries[0], dict) else {}
-        listed_at = (entry.get("paper") or {}).get("submittedOnDailyAt") or ""
         try:
-            return dt.datetime.fromisoformat(listed_at).astimezone(dt.UTC).date()
-        except ValueError:
-            return dt.datetime.now(dt.UTC).date()
+            listed_at = _Entry.model_validate(self._page(limit=1)[0]).paper.submittedOnDailyAt
+        except (IndexError, ValidationError):
+            listed_at = None
+        return (listed_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).date()
 
     def list_day(self, date: dt.date) -> Day:
         """Every page of the date's list, top first."""
@@ -92,7 +90,7 @@ class HuggingFace:
                 f"source huggingface refused {response.url}: HTTP {response.status_code}",
                 "check BROADSHEET_HUGGINGFACE_URL",
             )
-        body = response.json()
+        body = _storable(response.json())
         if not isinstance(body, list):
             raise _unknown_shape(f"the answer is no list but {type(body).__name__}")
         return body
@@ -107,11 +105,16 @@ def _refuse_cut_json(response: httpx.Response) -> None:
             raise httpx.DecodingError(f"not whole JSON ({error})") from error
 
 
+def _storable(body: object) -> object:
+    """The answer with question marks for lone surrogates: JSON may escape them, UTF-8 has none."""
+    return json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+
+
 def _refusal(date: str, body: str) -> SourceError:
     """HTTP 400 means a date past the newest list; anything else it means is told as it is."""
     if "less than or equal" in body:
         return NotPublishedYet(
-            f"digest of {date} cannot be made: Hugging Face has not published yet its list of it",
+            f"digest of {date} cannot be made: its list on Hugging Face is not published yet",
             "try again later, or leave out --date for the newest list",
         )
     return SourceError(f"source huggingface refused date {date}: {body[:200]}", "check the date")

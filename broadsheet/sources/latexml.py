@@ -2,7 +2,8 @@
 
 The article is walked once, with an explicit stack because generated pages nest deeply. The walk
 leaves control characters where blocks, cells and sections begin and end; `_render` turns those into
-lines and paragraphs. What a reader of the page could not see is left out, and reported.
+lines and paragraphs. What a reader of the page could not see (`visibility` tells) is left out, and
+reported.
 
 Source: class names and what they look like,
 https://github.com/brucemiller/LaTeXML/blob/master/lib/LaTeXML/resources/CSS/LaTeXML.css
@@ -19,6 +20,7 @@ from typing import Literal, NamedTuple
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from broadsheet.models import Section
+from broadsheet.sources.visibility import Look, class_rules, look_inside
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +45,7 @@ def read_page(html: str) -> Page:
     """The page's text by section; never raises, a truncated page is read as far as it goes."""
     page = LexborHTMLParser(_until_too_deep(html).encode("utf-8", "replace").decode())
     article = page.css_first("article.ltx_document")
-    walk = _Walk(_class_rules(page))
+    walk = _Walk(class_rules(page))
     if article is not None:
         walk.over(article)
     sections = _sections("".join(walk.pieces))
@@ -184,142 +186,6 @@ def _shape(tag: str, class_names: str) -> _Shape:
     return next((shape for name, shape in _SHAPES.items() if name in names), fallback)
 
 
-_Colour = tuple[int, int, int]
-_CLEAR = (-1, -1, -1)
-_BLANK = (255, 255, 255)
-_NAMED = {"black": (0, 0, 0), "transparent": _CLEAR} | dict.fromkeys(
-    ("azure", "ghostwhite", "ivory", "snow", "white", "whitesmoke"), _BLANK
-)
-
-
-class _Look(NamedTuple):
-    """How text appears where the walk is; a colour is None where it is not known."""
-
-    ink: _Colour | None = None
-    paper: _Colour | None = _BLANK
-    size: float = 10.0
-    """Points; LaTeXML writes sizes in percent of the text around."""
-    is_shown: bool = True
-    """The one thing besides colour and size that a child can set back."""
-    is_gone: bool = False
-
-    @property
-    def is_invisible(self) -> bool:
-        """Nobody looking at the page would see text here."""
-        is_tiny = self.size <= 2
-        return self.is_gone or not self.is_shown or is_tiny or _is_alike(self.ink, self.paper)
-
-
-def _is_alike(ink: _Colour | None, paper: _Colour | None) -> bool:
-    if ink == _CLEAR:
-        return True
-    if ink is None or paper is None:
-        return False
-    return all(abs(a - b) <= 24 for a, b in zip(ink, paper, strict=True))
-
-
-@lru_cache(maxsize=4096)
-def _styled(look: _Look, style: str) -> _Look:
-    for declaration in style.lower().split(";"):
-        name, _, value = declaration.partition(":")
-        look = _declared(look, name.strip(), value.replace("!important", "").strip())
-    return look
-
-
-def _declared(look: _Look, name: str, value: str) -> _Look:
-    match name:
-        case "color" | "--ltx-fg-color":
-            return look._replace(ink=_colour(value))
-        case "background" | "background-color" | "--ltx-bg-color":
-            paper = _colour(value)
-            return look if paper == _CLEAR else look._replace(paper=paper)
-        case "font-size":
-            return look._replace(size=_font_size(value, look.size))
-        case "visibility":
-            return look._replace(is_shown=value not in ("hidden", "collapse"))
-    return look._replace(is_gone=True) if _takes_away(name, value) else look
-
-
-def _takes_away(name: str, value: str) -> bool:
-    match name:
-        case "display":
-            return value == "none"
-        case "opacity":
-            return _number(value, default=1.0) <= (5 if value.endswith("%") else 0.05)
-        case "transform":
-            _, found, scale = value.partition("scale(")
-            return bool(found) and abs(_number(scale, default=1.0)) <= 0.1
-        case "bottom" | "left" | "margin-left" | "margin-top" | "right" | "text-indent" | "top":
-            # Relative units end in m, %, w or h: 100 em, or all of the width there is.
-            is_relative = value.endswith(("m", "%", "w", "h"))
-            return _number(value, default=0.0) <= (-100 if is_relative else -500)
-    return False
-
-
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))")
-
-
-def _number(value: str, default: float) -> float:
-    found = _NUMBER.match(value)
-    return float(found[1]) if found else default
-
-
-def _font_size(value: str, around: float) -> float:
-    unit = {"%": around / 100, "rem": 10.0, "em": around}
-    factor = next((factor for end, factor in unit.items() if value.endswith(end)), 1.0)
-    number = _number(value, default=-1.0)
-    return number * factor if number >= 0 else around
-
-
-_HEX = re.compile(r"#([0-9a-f]{3,8})\b")
-_RGB = re.compile(r"rgba?\(([^()]*)\)")
-
-
-def _colour(value: str) -> _Colour | None:
-    if found := _HEX.search(value):
-        digits = found[1] if len(found[1]) > 4 else "".join(digit * 2 for digit in found[1])
-        channels = [int(digits[at : at + 2], 16) for at in range(0, len(digits) - 1, 2)]
-        alpha = channels[3] / 255 if len(channels) > 3 else 1.0
-    elif found := _RGB.search(value):
-        parts = found[1].replace(",", " ").replace("/", " ").split()
-        scale = 2.55 if found[1].count("%") > 2 else 1.0
-        channels = [round(min(255, scale * _number(part, default=0.0))) for part in parts]
-        alpha = _number(parts[3], default=1.0) if len(parts) > 3 else 1.0
-    else:
-        return _NAMED.get(value.split(" ")[0])
-    red, green, blue = [*channels, 0, 0, 0][:3]
-    return (red, green, blue) if alpha > 0.05 else _CLEAR
-
-
-def _class_rules(page: LexborHTMLParser) -> Mapping[str, str]:
-    """Declarations by class, from the plain `.class {…}` rules of the page's style blocks.
-
-    Rules inside @media or @supports are left out (a print or dark-theme rule says nothing about the
-    page as it is read), and so are LaTeXML's own classes: those are the site's theme, which shows
-    footnotes on hover.
-    """
-    rules: dict[str, str] = {}
-    for style in page.css("style"):
-        for selectors, declarations in _plain_rules(style.text()):
-            for selector in selectors.split(","):
-                if plain := re.fullmatch(r"\s*[a-z]*\.((?!ltx_)[\w-]+)\s*", selector):
-                    rules[plain[1]] = rules.get(plain[1], "") + declarations + ";"
-    return rules
-
-
-def _plain_rules(css: str) -> Iterator[tuple[str, str]]:
-    depth, selectors, before = 0, "", ""
-    for part in re.split(r"([{}])", re.sub(r"/\*.*?(?:\*/|\Z)", "", css, flags=re.DOTALL)):
-        if part == "{":
-            depth += 1
-            selectors = before if depth == 1 else ""
-        elif part == "}":
-            if depth == 1 and selectors:
-                yield selectors.rpartition(";")[2], before
-            depth = max(0, depth - 1)
-        before = part
-
-
 # Characters without width: they split words for whoever searches the text, and can carry messages.
 _WIDTHLESS = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -342,7 +208,7 @@ class _Walk:
     def over(self, article: LexborNode) -> None:
         """Adds the text below `article`."""
         # A closing mark waits on the stack below the children it comes after.
-        stack: list[tuple[LexborNode | str, _Look, _Flow]] = [(article, _Look(), "blocks")]
+        stack: list[tuple[LexborNode | str, Look, _Flow]] = [(article, Look(), "blocks")]
         while stack:
             node, look, flow = stack.pop()
             if isinstance(node, str):
@@ -353,14 +219,14 @@ class _Walk:
                 stack.extend(self._enter(node, look, flow))
 
     def _enter(
-        self, node: LexborNode, look: _Look, flow: _Flow
-    ) -> Iterator[tuple[LexborNode | str, _Look, _Flow]]:
+        self, node: LexborNode, look: Look, flow: _Flow
+    ) -> Iterator[tuple[LexborNode | str, Look, _Flow]]:
         attributes = node.attributes
         class_names = attributes.get("class") or ""
         shape = _shape(node.tag or "", class_names)
         if shape.is_dropped:
             return
-        look = self._look(look, node.tag, attributes, class_names)
+        look = look_inside(look, node.tag, attributes, self._class_rules)
         if node.tag == "math" and (formula := attributes.get("alttext")):
             if not look.is_invisible:
                 # LaTeXML wraps a long formula as TeX does, with a comment sign at the line's end.
@@ -373,24 +239,11 @@ class _Walk:
         for child in reversed(list(node.iter(include_text=True))):
             yield child, look, inner
 
-    def _look(
-        self, look: _Look, tag: str | None, attributes: Mapping[str, str | None], class_names: str
-    ) -> _Look:
-        if tag == "svg":
-            # A box drawn behind the text is a path here, so its colour is not known.
-            look = look._replace(paper=None)
-        if "hidden" in attributes:
-            look = look._replace(is_gone=True)
-        style = attributes.get("style") or ""
-        if self._class_rules:
-            style = ";".join([self._class_rules.get(n, "") for n in class_names.split()] + [style])
-        return _styled(look, style) if style else look
-
     def _mark(self, mark: str, flow: _Flow) -> None:
         is_kept = flow != "line" or mark in (_NOTE, _NOTE_END)
         self.pieces.append(mark if is_kept or not mark else " ")
 
-    def _say(self, text: str, look: _Look, flow: _Flow) -> None:
+    def _say(self, text: str, look: Look, flow: _Flow) -> None:
         self._suspect("x" * len(_SMUGGLED.findall(text)))
         text = _WIDTHLESS.sub("", text)
         if look.is_invisible:

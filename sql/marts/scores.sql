@@ -179,9 +179,13 @@ papers_with_points as (
         round($points.interest * (1 - exp(-1.2 * coalesce(matches.interest, 0))), 2)
             as interest_points,
         round($points.popularity * papers.popularity, 2) as popularity_points,
-        round($points.freshness * greatest(0, least(1, 1 - date_diff(
-            'day', cast(papers.published_at as date), cast($date as date)
-        ) / $points.fresh_days)), 2) as freshness_points,
+        -- greatest() and least() pass over nulls
+        case
+            when papers.published_at is null then 0.0
+            else round($points.freshness * greatest(0, least(1, 1 - date_diff(
+                'day', cast(papers.published_at as date), cast($date as date)
+            ) / $points.fresh_days)), 2)
+        end as freshness_points,
         round($points.negative * (1 - exp(-1.2 * coalesce(matches.negative, 0))), 2)
             as negative_points,
     from papers_scanned as papers
@@ -197,12 +201,12 @@ select
         100,
         interest_points
         + popularity_points
-        + coalesce(freshness_points, 0)
+        + freshness_points
         - negative_points
     ))) as integer) as score,
     interest_points,
     popularity_points,
-    coalesce(freshness_points, 0) as freshness_points,
+    freshness_points,
     negative_points,
     coalesce(
         nullif(concat_ws('; ', matched, upvotes || ' upvotes'), ''), 'no match'

@@ -1,0 +1,281 @@
+"""Models are asked in order; where none answers, the paper's own words stand in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from broadsheet.analysis import answers
+from broadsheet.analysis.engine import analyze
+from broadsheet.config import Model, load_settings
+from broadsheet.errors import FaultKind, ModelError
+from broadsheet.lake import Lake
+from broadsheet.models import (
+    EXTRACTIVE,
+    Analysis,
+    Answer,
+    FullText,
+    Pick,
+    Question,
+    ReadingSource,
+    Section,
+    Status,
+)
+from broadsheet.styles import load_style
+
+NOW = dt.datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=dt.UTC)
+HF = load_style(load_settings({}), "hf", "en")
+SENTENCE = "We propose a lantern that counts photons one by one."
+PICK = Pick(
+    paper_id="2603.00001",
+    version=1,
+    position=1,
+    score=50,
+    reason="",
+    title="Counting Photons by Lantern",
+    abstract=SENTENCE,
+    authors=(),
+    categories=(),
+    sources=("arxiv",),
+    upvotes=None,
+    published_at=None,
+    code_url=None,
+    project_url=None,
+    fetched_at=NOW,
+)
+TEXT = FullText(
+    paper_id="2603.00001",
+    version=1,
+    reading_source=ReadingSource.ABSTRACT,
+    reason="not_found",
+    sections=(Section(heading="Abstract", text=SENTENCE),),
+    sha256="cd" * 32,
+    has_hidden_text=False,
+    fetched_at=NOW,
+)
+FIRST, SECOND, THIRD = (Model(name=f"maker/{name}") for name in ("one", "two", "three"))
+GOOD = json.dumps(
+    {
+        "area": "Measurement.",
+        "contribution": "A lantern.",
+        "usage": ["Light it."],
+        "innovations": ["Counting."],
+        "results": ["12 of 13 nights."],
+    }
+)
+
+
+def answer_to(question: Question, text: str = GOOD, finish_reason: str = "stop") -> Answer:
+    """An answer to the question."""
+    return Answer(
+        key=question.key,
+        model=question.model,
+        paper_id=question.paper_id,
+        style=question.style,
+        prompt_version=question.prompt_version,
+        text=text,
+        finish_reason=finish_reason,
+        prompt_tokens=1000,
+        completion_tokens=200,
+        cost_usd=0.25,
+        latency_seconds=1.5,
+        asked_at=NOW,
+    )
+
+
+Behave = Callable[[Question], Answer]
+
+
+class Models:
+    """Models that behave as told, by name; `asked` are the questions in order."""
+
+    def __init__(self, **behaviours: Behave) -> None:
+        self.behaviours = behaviours
+        self.asked: list[Question] = []
+
+    def __call__(self, question: Question, model: Model) -> Answer:
+        assert question.model == model.name
+        self.asked.append(question)
+        return self.behaviours[model.name.partition("/")[2]](question)
+
+    @property
+    def names(self) -> list[str]:
+        """Which models were asked."""
+        return [question.model for question in self.asked]
+
+
+def out_of(kind: FaultKind) -> Behave:
+    """A model that fails so."""
+
+    def fail(question: Question) -> Answer:
+        raise ModelError(f"request to {question.model} failed", "run again later", kind)
+
+    return fail
+
+
+def analyzed(ask: Models, *models: Model) -> Analysis:
+    """The analysis of our paper."""
+    return analyze(PICK, TEXT, HF, models, ask, 60_000)
+
+
+def test_the_first_model_that_answers_is_the_last_asked() -> None:
+    ask = Models(one=answer_to, two=answer_to)
+    analysis = analyzed(ask, FIRST, SECOND)
+    assert ask.names == ["maker/one"]
+    assert (analysis.status, analysis.model) == (Status.COMPLETE, "maker/one")
+
+
+def test_a_complete_analysis_says_where_it_comes_from() -> None:
+    ask = Models(one=answer_to)
+    analysis = analyzed(ask, FIRST)
+    assert analysis.question == ask.asked[0].key
+    assert analysis.prompt_version == HF.version
+    assert (analysis.style, analysis.language) == ("hf", "en")
+    assert analysis.reading_source is ReadingSource.ABSTRACT
+    assert (analysis.source_sha256, analysis.source_fetched_at) == (TEXT.sha256, NOW)
+    assert (analysis.prompt_tokens, analysis.completion_tokens) == (1000, 200)
+    assert analysis.cost_usd == 0.25
+    assert analysis.sections["usage"] == ("Light it.",)
+    assert (analysis.extract, analysis.pending_reason) == ((), None)
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_after_a_fault_the_next_model_is_asked(
+    kind: FaultKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = Models(one=out_of(kind), two=answer_to, three=answer_to)
+    with caplog.at_level(logging.WARNING):
+        analysis = analyzed(ask, FIRST, SECOND, THIRD)
+    assert ask.names == ["maker/one", "maker/two"]
+    assert (analysis.status, analysis.model) == (Status.COMPLETE, "maker/two")
+    assert analysis.question == ask.asked[1].key
+    assert "maker/one" in caplog.text
+    assert "run again later" in caplog.text
+
+
+def test_an_answer_that_cannot_be_read_is_a_fault_too() -> None:
+    ask = Models(one=lambda q: answer_to(q, "I am sorry."), two=answer_to)
+    assert analyzed(ask, FIRST, SECOND).model == "maker/two"
+
+
+def test_where_no_model_answers_the_paper_speaks_for_itself_and_waits() -> None:
+    ask = Models(one=out_of(FaultKind.RATE), two=out_of(FaultKind.AUTH))
+    analysis = analyzed(ask, FIRST, SECOND)
+    assert ask.names == ["maker/one", "maker/two"]
+    assert analysis.status is Status.PENDING
+    assert analysis.pending_reason == "rate"
+    assert analysis.model == EXTRACTIVE
+    assert analysis.sections == {}
+    assert analysis.extract == (SENTENCE,)
+    assert analysis.question == ask.asked[0].key
+    assert analysis.cost_usd == 0
+
+
+def test_without_models_the_papers_own_words_are_complete() -> None:
+    ask = Models()
+    analysis = analyzed(ask)
+    assert ask.asked == []
+    assert analysis.status is Status.COMPLETE
+    assert analysis.pending_reason is None
+    assert (analysis.model, analysis.extract) == (EXTRACTIVE, (SENTENCE,))
+    assert analysis.prompt_version == ""
+
+
+def test_the_question_of_an_extract_changes_with_the_text_only() -> None:
+    other = replace(TEXT, sha256="ef" * 32)
+    keys = [analyze(PICK, text, HF, (), Models(), 60_000).question for text in (TEXT, TEXT, other)]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_a_provider_said_is_in_no_analysis() -> None:
+    def talkative(question: Question) -> Answer:
+        raise ModelError("429 You exceeded your quota", "wait", FaultKind.RATE)
+
+    assert "quota" not in repr(analyzed(Models(one=talkative), FIRST))
+
+
+replies = st.text() | st.sampled_from([GOOD, GOOD[:-3], "", "[" * 50_000, f"```json\n{GOOD}\n```"])
+
+
+@given(
+    st.lists(
+        st.tuples(replies, st.sampled_from(["stop", "length", "content_filter", ""]))
+        | st.sampled_from(list(FaultKind)),
+        max_size=3,
+    )
+)
+@settings(deadline=None)
+def test_whatever_the_models_say_there_is_an_analysis(
+    behaviours: list[tuple[str, str] | FaultKind],
+) -> None:
+    def behave(told: tuple[str, str] | FaultKind) -> Behave:
+        if isinstance(told, FaultKind):
+            return out_of(told)
+        return lambda question: answer_to(question, *told)
+
+    names = ("one", "two", "three")
+    ask = Models(**{name: behave(told) for name, told in zip(names, behaviours, strict=False)})
+    analysis = analyzed(ask, *(FIRST, SECOND, THIRD)[: len(behaviours)])
+    assert bool(analysis.sections) != bool(analysis.extract)
+    assert (analysis.status is Status.PENDING) == bool(analysis.extract and behaviours)
+    assert (analysis.pending_reason is not None) == (analysis.status is Status.PENDING)
+
+
+@given(st.text(max_size=300), st.text(max_size=20))
+@settings(deadline=None)
+def test_whatever_a_paper_says_there_is_an_analysis(text: str, heading: str) -> None:
+    paper = replace(TEXT, sections=(Section(heading=heading, text=text),))
+    for models in ((), (FIRST,)):
+        analysis = analyze(PICK, paper, HF, models, Models(one=out_of(FaultKind.RATE)), 60_000)
+        assert analysis.paper_id == PICK.paper_id
+
+
+def stored(question_key: str = "ab" * 32) -> Answer:
+    """An answer to store."""
+    return Answer(
+        key=question_key,
+        model="maker/one",
+        paper_id="2603.00001",
+        style="hf",
+        prompt_version=HF.version,
+        text=GOOD,
+        finish_reason="stop",
+        prompt_tokens=1000,
+        completion_tokens=200,
+        cost_usd=None,
+        latency_seconds=1.5,
+        asked_at=NOW,
+    )
+
+
+def test_an_answer_reads_back_equal(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    for answer in (stored(), replace(stored("cd" * 32), cost_usd=0.001234, text="")):
+        answers.save(lake, answer)
+        assert answers.find(lake, answer.key) == answer
+
+
+def test_a_question_that_was_never_asked_has_no_answer(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    assert answers.find(lake, "ab" * 32) is None
+    answers.save(lake, stored())
+    assert answers.find(lake, "ab" * 31 + "cd") is None
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_an_answer_is_kept_to_the_letter(tmp_path: Path, text: str) -> None:
+    lake = Lake(str(tmp_path))
+    answer = replace(stored(), text=text)
+    answers.save(lake, answer)
+    assert answers.find(lake, answer.key) == answer
