@@ -28,7 +28,7 @@ digest: setup    ## a digest of the embedded sample day: no network, no key
 	@.venv/bin/broadsheet run --sample --show
 
 test: setup      ## all tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --dist loadfile
 
 check: setup     ## formatter, linter, strict types, SQL lint, layer rule
 	@.venv/bin/ruff format --check .

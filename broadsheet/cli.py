@@ -61,6 +61,7 @@ def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> 
     day = _day(date) if date else None
     names = _prepared(profiles)
     terminal.quiet_prefect(debug)
+    terminal.share_heaps()
     with terminal.progress(debug):
         from flows.daily import daily  # here, not above: importing Prefect costs a second
 
