@@ -1,1 +1,7 @@
 """How Prefect runs each step: names, concurrency, artifacts. What a step does is below."""
+
+import logging
+
+_logger = logging.getLogger("broadsheet")
+if _logger.level == logging.NOTSET:
+    _logger.setLevel(logging.INFO)  # Prefect forwards an extra logger's lines but leaves its level

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from broadsheet.lake import Lake
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -30,6 +32,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the recorded payloads of ../shared, which are not here")
     return SHARED
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty lake, with room for the quarantine beside it."""
+    return Lake(str(tmp_path / "home" / "lake"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """One Prefect server per worker: entering a flow costs seconds without."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
 
 
 Answer = tuple[int, str | bytes] | tuple[int, str | bytes, dict[str, str]]
@@ -78,6 +95,12 @@ class Web:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def in_turn(*answers: Answer) -> Respond:
+    """Answers one after the other, the last one for ever."""
+    left = list(answers)
+    return lambda path, query: left.pop(0) if len(left) > 1 else left[0]
 
 
 @pytest.fixture

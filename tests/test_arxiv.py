@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from xml.sax.saxutils import escape
 
 import pytest
-from conftest import Answer, Respond, Web
+from conftest import Answer, Respond, Web, in_turn
 
 from broadsheet.config import load_settings
 from broadsheet.errors import NotPublishedYet, SourceError, SourceUnavailable
@@ -65,12 +65,6 @@ def error_feed(reason: str) -> str:
             f"<updated>2026-04-12T22:59:06Z</updated><summary>{escape(reason)}</summary></entry>"
         ]
     )
-
-
-def in_turn(*answers: Answer) -> Respond:
-    """Answers one after the other, the last one for ever."""
-    left = list(answers)
-    return lambda path, query: left.pop(0) if len(left) > 1 else left[0]
 
 
 def ids(count: int) -> list[str]:

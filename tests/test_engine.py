@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders import SECTIONS, a_fulltext, a_pick, an_answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +23,6 @@ from broadsheet.models import (
     EXTRACTIVE,
     Analysis,
     Answer,
-    FullText,
-    Pick,
     Question,
     ReadingSource,
     Section,
@@ -31,64 +30,23 @@ from broadsheet.models import (
 )
 from broadsheet.styles import load_style
 
-NOW = dt.datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=dt.UTC)
+NOW = dt.datetime(2026, 1, 6, 5, 6, 7, 89, tzinfo=dt.UTC)
 HF = load_style(load_settings({}), "hf", "en")
 SENTENCE = "We propose a lantern that counts photons one by one."
-PICK = Pick(
-    paper_id="2603.00001",
-    version=1,
-    position=1,
-    score=50,
-    reason="",
-    title="Counting Photons by Lantern",
-    abstract=SENTENCE,
-    authors=(),
-    categories=(),
-    sources=("arxiv",),
-    upvotes=None,
-    published_at=None,
-    code_url=None,
-    project_url=None,
-    fetched_at=NOW,
-)
-TEXT = FullText(
-    paper_id="2603.00001",
-    version=1,
+PICK = a_pick(abstract=SENTENCE)
+TEXT = a_fulltext(
+    Section(heading="Abstract", text=SENTENCE),
     reading_source=ReadingSource.ABSTRACT,
     reason="not_found",
-    sections=(Section(heading="Abstract", text=SENTENCE),),
-    sha256="cd" * 32,
-    has_hidden_text=False,
-    fetched_at=NOW,
 )
+GOOD = json.dumps(SECTIONS["hf"])
 FIRST, SECOND, THIRD = (Model(name=f"maker/{name}") for name in ("one", "two", "three"))
-GOOD = json.dumps(
-    {
-        "area": "Measurement.",
-        "contribution": "A lantern.",
-        "usage": ["Light it."],
-        "innovations": ["Counting."],
-        "results": ["12 of 13 nights."],
-    }
-)
 
 
 def answer_to(question: Question, text: str = GOOD, finish_reason: str = "stop") -> Answer:
     """An answer to the question."""
-    return Answer(
-        key=question.key,
-        model=question.model,
-        paper_id=question.paper_id,
-        style=question.style,
-        prompt_version=question.prompt_version,
-        text=text,
-        finish_reason=finish_reason,
-        prompt_tokens=1000,
-        completion_tokens=200,
-        cost_usd=0.25,
-        latency_seconds=1.5,
-        asked_at=NOW,
-    )
+    asked = {"key": question.key, "model": question.model, "prompt_version": HF.version}
+    return an_answer(**asked, text=text, finish_reason=finish_reason)
 
 
 Behave = Callable[[Question], Answer]
@@ -140,10 +98,10 @@ def test_a_complete_analysis_says_where_it_comes_from() -> None:
     assert analysis.prompt_version == HF.version
     assert (analysis.style, analysis.language) == ("hf", "en")
     assert analysis.reading_source is ReadingSource.ABSTRACT
-    assert (analysis.source_sha256, analysis.source_fetched_at) == (TEXT.sha256, NOW)
+    assert (analysis.source_sha256, analysis.source_fetched_at) == (TEXT.sha256, TEXT.fetched_at)
     assert (analysis.prompt_tokens, analysis.completion_tokens) == (1000, 200)
     assert analysis.cost_usd == 0.25
-    assert analysis.sections["usage"] == ("Light it.",)
+    assert analysis.sections == SECTIONS["hf"]
     assert (analysis.extract, analysis.pending_reason) == ((), None)
 
 
@@ -238,22 +196,9 @@ def test_whatever_a_paper_says_there_is_an_analysis(text: str, heading: str) -> 
         assert analysis.paper_id == PICK.paper_id
 
 
-def stored(question_key: str = "ab" * 32) -> Answer:
+def stored(key: str = "ab" * 32) -> Answer:
     """An answer to store."""
-    return Answer(
-        key=question_key,
-        model="maker/one",
-        paper_id="2603.00001",
-        style="hf",
-        prompt_version=HF.version,
-        text=GOOD,
-        finish_reason="stop",
-        prompt_tokens=1000,
-        completion_tokens=200,
-        cost_usd=None,
-        latency_seconds=1.5,
-        asked_at=NOW,
-    )
+    return an_answer(key=key, cost_usd=None, asked_at=NOW)
 
 
 def test_an_answer_reads_back_equal(tmp_path: Path) -> None:

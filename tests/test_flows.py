@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Web
 
 import broadsheet
 from broadsheet.config import load_settings
@@ -19,19 +20,9 @@ from broadsheet.models import Outcome
 from broadsheet.publishing import Published
 from broadsheet.sample import SAMPLE_DATE, SampleWorld, serve
 from broadsheet.schemas import SCHEMAS
-from tests.conftest import Web
 
 pytestmark = pytest.mark.flow
 SATURDAY = dt.date(2026, 1, 3)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[None]:
-    """One Prefect server for all of these tests: entering a flow costs seconds without."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Answer, Respond, Web
+from builders import DAY, NOON, a_pick
+from conftest import Answer, Web, in_turn
 
 from broadsheet.config import Profile, load_settings
 from broadsheet.editions import Edition
@@ -18,8 +19,6 @@ from broadsheet.sources.fulltext import FullTexts, abstract_only
 from broadsheet.styles import load_style
 from broadsheet.texts import read
 
-DATE = dt.date(2026, 1, 6)
-LISTED_AT = dt.datetime(2026, 1, 6, 8, 30, tzinfo=dt.UTC)
 ABSTRACT = (Section(heading="Abstract", text="Kites fly."),)
 
 
@@ -32,23 +31,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def pick(
     paper_id: str = "2601.00001", version: int | None = 2, abstract: str = "Kites fly."
 ) -> Pick:
-    return Pick(
-        paper_id=paper_id,
-        version=version,
-        position=1,
-        score=80,
-        reason="",
-        title="Kites",
-        abstract=abstract,
-        authors=("Ada Wind",),
-        categories=("cs.CL",),
-        sources=("huggingface",),
-        upvotes=7,
-        published_at=None,
-        code_url=None,
-        project_url=None,
-        fetched_at=LISTED_AT,
-    )
+    return a_pick(paper_id=paper_id, version=version, abstract=abstract)
 
 
 def page(body: str = "", head: str = "") -> str:
@@ -69,12 +52,6 @@ FATAL = (
     "<html><body><div class='ltx_document'><span class='ltx_ERROR'>"
     "Conversion to HTML had a Fatal error and exited.</span></div></body></html>"
 )
-
-
-def in_turn(*answers: Answer) -> Respond:
-    """Answers one after the other, the last one for ever."""
-    left = list(answers)
-    return lambda path, query: left.pop(0) if len(left) > 1 else left[0]
 
 
 def open_at(web: Web, **variables: object) -> FullTexts:
@@ -167,7 +144,7 @@ class TestFallback:
         text = open_at(web).fetch(pick())
         assert (text.reading_source, text.reason) == (ReadingSource.ABSTRACT, reason)
         assert (text.sections, text.version) == (ABSTRACT, 2)
-        assert text.fetched_at == LISTED_AT  # when the list with this abstract was read
+        assert text.fetched_at == NOON  # when the list with this abstract was read
         assert len(web.requests) == 1  # asking again would change nothing
 
     @pytest.mark.parametrize(
@@ -186,7 +163,7 @@ class TestFallback:
         web.respond = lambda path, query: answer
         text = open_at(web, http_attempts=3).fetch(pick())
         assert (text.reading_source, text.reason) == (ReadingSource.ABSTRACT, "unavailable")
-        assert (text.sections, text.fetched_at) == (ABSTRACT, LISTED_AT)
+        assert (text.sections, text.fetched_at) == (ABSTRACT, NOON)
         assert len(web.requests) == 3
         assert "full text of 2601.00001" in caplog.text
         assert "reading the abstract" in caplog.text
@@ -228,7 +205,7 @@ class TestTexts:
             settings=settings,
             profile=Profile(name="kites", title="Kites", style="cv", **profile),
             style=load_style(settings, "cv", "en"),
-            date=DATE,
+            date=DAY,
         )
 
     @pytest.mark.parametrize("answer", [(200, page(SECTION + HIDDEN)), (404, ""), (200, page())])
@@ -247,7 +224,7 @@ class TestTexts:
         web.respond = lambda path, query: (200, WHOLE)
         edition = self.edition(web, tmp_path)
         text = read(edition, pick())
-        (row,) = edition.lake.rows("fulltexts", "2601.00001", date=DATE) or []
+        (row,) = edition.lake.rows("fulltexts", "2601.00001", date=DAY) or []
         assert (row["reading_source"], row["reason"], row["chars"]) == ("html", "ok", text.chars)
         assert (row["sha256"], row["fetched_at"]) == (text.sha256, text.fetched_at)
 
@@ -264,7 +241,7 @@ class TestTexts:
         edition = self.edition(web, tmp_path, read="abstract")
         text = read(edition, pick())
         assert (text.reading_source, text.reason) == (ReadingSource.ABSTRACT, "not_wanted")
-        assert (text.sections, text.fetched_at) == (ABSTRACT, LISTED_AT)
+        assert (text.sections, text.fetched_at) == (ABSTRACT, NOON)
         assert web.requests == []
         assert edition.lake.files("fulltexts") == []
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Answer, Respond, Web
+from conftest import Answer, Web, in_turn
 
 from broadsheet.config import load_settings
 from broadsheet.errors import NotPublishedYet, SourceError, SourceUnavailable, UnknownShape
@@ -65,12 +65,6 @@ def served(web: Web, entries: list[Any]) -> None:
         return 200, json.dumps(entries[page * limit : (page + 1) * limit])
 
     web.respond = respond
-
-
-def in_turn(*answers: Answer) -> Respond:
-    """Answers one after the other, the last one for ever."""
-    left = list(answers)
-    return lambda path, query: left.pop(0) if len(left) > 1 else left[0]
 
 
 def listed(web: Web, *entries: Any) -> tuple[Listing, ...]:

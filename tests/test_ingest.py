@@ -7,13 +7,14 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from builders import DAY, a_listing
 from conftest import Answer, Web
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,18 +28,11 @@ from broadsheet.rows import Row
 from broadsheet.sources import Day
 from broadsheet.sources.huggingface import HuggingFace
 
-DATE = dt.date(2026, 1, 6)
-
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow each other at once."""
     monkeypatch.setattr("httpx_retries.retry.time", SimpleNamespace(sleep=lambda seconds: None))
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "home" / "lake"))
 
 
 @dataclass
@@ -50,30 +44,10 @@ class Told:
     scope: str = ""
 
     def newest_date(self) -> dt.date:
-        return DATE
+        return DAY
 
     def list_day(self, date: dt.date) -> Day:
         return Day(listings=tuple(self.listings))
-
-
-def listing(number: int = 1, **changes: Any) -> Listing:
-    """A listing that lacks nothing, so that arXiv is not asked."""
-    whole = Listing(
-        source="huggingface",
-        date=DATE,
-        paper_id=f"2601.{number:05}",
-        rank=number,
-        title=f"Kite {number}",
-        abstract="Kites fly.",
-        authors=("Ada Wind",),
-        upvotes=7,
-        comments=0,
-        version=1,
-        categories=("cs.CL",),
-        published_at=dt.datetime(2026, 1, 5, 17, 59, 59, tzinfo=dt.UTC),
-        ai_keywords=("kites",),
-    )
-    return replace(whole, **changes)
 
 
 def offline() -> Settings:
@@ -88,16 +62,16 @@ def offline() -> Settings:
 
 
 def snapshots(lake: Lake, source: str = "huggingface") -> list[str]:
-    return lake.files("listings", source=source, date=DATE)
+    return lake.files("listings", source=source, date=DAY)
 
 
 def newest(lake: Lake) -> list[Row]:
     name = snapshots(lake)[-1].rpartition("/")[2].removesuffix(".parquet")
-    return lake.rows("listings", name, source="huggingface", date=DATE) or []
+    return lake.rows("listings", name, source="huggingface", date=DAY) or []
 
 
 def take(lake: Lake, *listings: Listing) -> Ingested:
-    return ingest(Told(listings), DATE, lake, offline())
+    return ingest(Told(listings), DAY, lake, offline())
 
 
 class TestSnapshots:
@@ -106,21 +80,21 @@ class TestSnapshots:
     ) -> None:
         before = dt.datetime.now(dt.UTC)
         with caplog.at_level(logging.INFO, logger="broadsheet"):
-            found = take(lake, listing(1), listing(2))
-        assert found == Ingested(source="huggingface", date=DATE, listed=2, new=2, is_changed=True)
+            found = take(lake, a_listing(1), a_listing(2))
+        assert found == Ingested(source="huggingface", date=DAY, listed=2, new=2, is_changed=True)
         first, second = newest(lake)
         assert (first["paper_id"], second["paper_id"]) == ("2601.00001", "2601.00002")
         assert (first["authors"], first["ai_keywords"]) == (["Ada Wind"], ["kites"])
-        assert first["published_at"] == listing().published_at
+        assert first["published_at"] == a_listing().published_at
         assert first["missing"] == []
         assert isinstance(first["fetched_at"], dt.datetime)
         assert before <= first["fetched_at"] <= dt.datetime.now(dt.UTC)
         assert "ingested 2 papers listed on 2026-01-06 by huggingface (2 new)" in caplog.text
 
     def test_equal_list_adds_nothing(self, lake: Lake) -> None:
-        take(lake, listing(1), listing(2))
+        take(lake, a_listing(1), a_listing(2))
         stored = snapshots(lake)
-        found = take(lake, listing(1), listing(2))
+        found = take(lake, a_listing(1), a_listing(2))
         assert (found.listed, found.new, found.is_changed) == (2, 0, False)
         assert snapshots(lake) == stored
 
@@ -138,8 +112,8 @@ class TestSnapshots:
         ],
     )
     def test_any_change_adds_one_snapshot(self, lake: Lake, change: dict[str, Any]) -> None:
-        take(lake, listing(1), listing(2))
-        found = take(lake, listing(1, **change), listing(2))
+        take(lake, a_listing(1), a_listing(2))
+        found = take(lake, a_listing(1, **change), a_listing(2))
         assert (found.listed, found.new, found.is_changed) == (2, 0, True)
         assert len(snapshots(lake)) == 2
         ((name, value),) = change.items()
@@ -148,20 +122,20 @@ class TestSnapshots:
 
     def test_list_that_changed_back_adds_one_too(self, lake: Lake) -> None:
         for upvotes in (7, 8, 7, 7):
-            take(lake, listing(upvotes=upvotes))
+            take(lake, a_listing(upvotes=upvotes))
         assert len(snapshots(lake)) == 3
 
     def test_late_papers_are_counted_new(self, lake: Lake) -> None:
-        take(lake, listing(1))
-        found = take(lake, listing(2, rank=1), listing(1, rank=2), listing(3))
+        take(lake, a_listing(1))
+        found = take(lake, a_listing(2, rank=1), a_listing(1, rank=2), a_listing(3))
         assert (found.listed, found.new, found.is_changed) == (3, 2, True)
 
     def test_paper_that_left_the_list_is_in_the_older_snapshot_only(self, lake: Lake) -> None:
-        take(lake, listing(1), listing(2))
-        found = take(lake, listing(1))
+        take(lake, a_listing(1), a_listing(2))
+        found = take(lake, a_listing(1))
         assert (found.listed, found.new, found.is_changed) == (1, 0, True)
         assert len(newest(lake)) == 1
-        assert len(lake.read("listings", source="huggingface", date=DATE)) == 3
+        assert len(lake.read("listings", source="huggingface", date=DAY)) == 3
 
     def test_empty_day_is_stored_once_as_empty(self, lake: Lake) -> None:
         assert take(lake).is_changed
@@ -170,8 +144,8 @@ class TestSnapshots:
         assert newest(lake) == []
 
     def test_dates_and_scopes_do_not_succeed_each_other(self, lake: Lake) -> None:
-        paper = listing(source="arxiv")
-        for scope, date in [("cs.CL", DATE), ("cs.AI", DATE), ("cs.CL", dt.date(2026, 1, 7))]:
+        paper = a_listing(source="arxiv")
+        for scope, date in [("cs.CL", DAY), ("cs.AI", DAY), ("cs.CL", dt.date(2026, 1, 7))]:
             told = Told([paper], "arxiv", scope)
             assert ingest(told, date, lake, offline()).new == 1
             assert not ingest(told, date, lake, offline()).is_changed
@@ -185,16 +159,16 @@ class TestSnapshots:
             def list_day(self, date: dt.date) -> Day:
                 raise error("source huggingface failed: as told", "try later")
 
-        take(lake, listing())
+        take(lake, a_listing())
         before = {path: Path(path).read_bytes() for path in lake.files("listings")}
         with pytest.raises(error):
-            ingest(Failing(), DATE, lake, offline())
+            ingest(Failing(), DAY, lake, offline())
         assert {path: Path(path).read_bytes() for path in lake.files("listings")} == before
 
     def test_source_that_is_down_writes_nothing_at_all(self, web: Web, lake: Lake) -> None:
         web.respond = lambda path, query: (503, "busy")
         with pytest.raises(SourceUnavailable):
-            ingest(HuggingFace(settings_of(web)), DATE, lake, settings_of(web))
+            ingest(HuggingFace(settings_of(web)), DAY, lake, settings_of(web))
         assert not Path(lake.root).exists()
 
 
@@ -207,21 +181,21 @@ class TestDamage:
         return [path.name.removesuffix(".damaged") for path in folder.rglob("*.damaged")]
 
     def test_damaged_snapshot_is_set_aside_and_the_list_stored_anew(self, lake: Lake) -> None:
-        take(lake, listing(1))
+        take(lake, a_listing(1))
         (damaged,) = snapshots(lake)
         self.damage(damaged)
-        found = take(lake, listing(1))
+        found = take(lake, a_listing(1))
         assert (found.new, found.is_changed) == (1, True)
         assert self.quarantined(lake) == [Path(damaged).name]
         assert [row["paper_id"] for row in newest(lake)] == ["2601.00001"]
         assert len(snapshots(lake)) == 1
 
     def test_older_snapshot_counts_where_the_newest_is_damaged(self, lake: Lake) -> None:
-        take(lake, listing(1))
-        take(lake, listing(1), listing(2))
+        take(lake, a_listing(1))
+        take(lake, a_listing(1), a_listing(2))
         older, damaged = snapshots(lake)
         self.damage(damaged)
-        found = take(lake, listing(1), listing(2))
+        found = take(lake, a_listing(1), a_listing(2))
         assert (found.new, found.is_changed) == (1, True)
         assert older in snapshots(lake)
         assert len(newest(lake)) == 2
@@ -291,7 +265,7 @@ class TestEnrichment:
         web.respond = respond
 
     def take(self, web: Web, lake: Lake) -> Ingested:
-        return ingest(HuggingFace(settings_of(web)), DATE, lake, settings_of(web))
+        return ingest(HuggingFace(settings_of(web)), DAY, lake, settings_of(web))
 
     def asked_of_arxiv(self, web: Web) -> list[str]:
         return [query["id_list"] for path, query in web.requests if path == "/api/query"]
@@ -314,7 +288,7 @@ class TestEnrichment:
         assert [row["version"] for row in newest(lake)] == [3, 3, 4]
 
     def test_source_that_says_all_is_not_enriched(self, web: Web, lake: Lake) -> None:
-        ingest(Told([listing()]), DATE, lake, settings_of(web))
+        ingest(Told([a_listing()]), DAY, lake, settings_of(web))
         assert web.requests == []
 
     def test_empty_day_asks_arxiv_nothing(self, web: Web, lake: Lake) -> None:
@@ -327,7 +301,7 @@ class TestEnrichment:
     ) -> None:
         self.is_arxiv_down = True
         assert self.take(web, lake) == Ingested(
-            source="huggingface", date=DATE, listed=2, new=2, is_changed=True
+            source="huggingface", date=DAY, listed=2, new=2, is_changed=True
         )
         assert "2 papers stay without categories" in caplog.text
         for row in newest(lake):
@@ -359,7 +333,7 @@ class TestEnrichment:
 
 
 def ingested(listed: int = 2, source: str = "huggingface") -> Ingested:
-    return Ingested(source=source, date=DATE, listed=listed, new=0, is_changed=False)
+    return Ingested(source=source, date=DAY, listed=listed, new=0, is_changed=False)
 
 
 DOWN = SourceUnavailable("source arxiv is unavailable: HTTP 503", "try later")
@@ -397,7 +371,7 @@ class TestHear:
 _TEXT = st.text(max_size=30)
 _TEXTS = st.lists(_TEXT, max_size=3).map(tuple)
 _LISTINGS = st.builds(
-    listing,
+    a_listing,
     number=st.integers(0, 99_999),
     title=_TEXT,
     abstract=_TEXT,

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
+from builders import DAY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ from broadsheet.lake import Lake
 from broadsheet.rows import Row
 from broadsheet.schemas import PARTITIONS, SCHEMAS
 
-DAY = dt.date(2026, 1, 6)
 NOON = dt.datetime(2026, 1, 6, 12, 30, 15, 123456, tzinfo=dt.UTC)
 TABLES = sorted(SCHEMAS)
 KEYS: dict[str, str | dt.date] = {
@@ -35,12 +35,6 @@ KEYS: dict[str, str | dt.date] = {
     "prefix": "ab",
     "date": DAY,
 }
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """An empty lake, with room for the quarantine beside it."""
-    return Lake(str(tmp_path / "home" / "lake"))
 
 
 def partition(table: str) -> dict[str, str | dt.date]:
@@ -83,9 +77,6 @@ def run_ids(lake: Lake) -> list[str]:
 def everything_below(folder: Path) -> list[str]:
     """Every file below the folder, by its path there."""
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-# --- where files are ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -146,9 +137,6 @@ def test_a_root_that_cannot_be_opened_names_the_setting(root: str) -> None:
     assert "BROADSHEET_LAKE" in caught.value.remedy
 
 
-# --- what is in them ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_a_full_row_reads_back_as_written(lake: Lake, table: str) -> None:
     lake.write(table, [full_row(table)], "x", **partition(table))
@@ -204,8 +192,6 @@ def test_a_newer_file_with_more_columns_keeps_ours(lake: Lake) -> None:
     assert run_ids(lake) == ["a"]
     assert lake.read("runs").schema == SCHEMAS["runs"]
 
-
-# --- anything can open them --------------------------------------------------------------------
 
 _DUCKDB = {
     "string": "VARCHAR",
@@ -333,9 +319,6 @@ def _flipped(path: Path, place: int) -> Path:
     return path
 
 
-# --- whole or not at all -----------------------------------------------------------------------
-
-
 def test_a_file_that_is_being_written_is_seen_by_no_reader(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,9 +410,6 @@ def test_an_unwritable_lake_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="cannot write table runs") as caught:
         write_run(Lake(str(in_the_way)), "a")
     assert caught.value.remedy == f"make {in_the_way} writable, with space left"
-
-
-# --- damage ------------------------------------------------------------------------------------
 
 
 def _truncate(path: Path) -> None:

@@ -9,46 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import NOON, a_fulltext, a_pick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadsheet.analysis.prompt import ask_about, content_key, fit
 from broadsheet.config import Model, load_settings
 from broadsheet.errors import UsageError
-from broadsheet.models import FullText, Pick, Question, ReadingSource, Section
+from broadsheet.models import FullText, Pick, Question, Section
 from broadsheet.resources import project
 from broadsheet.styles import Style, load_style
 
-NOW = dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
-PICK = Pick(
-    paper_id="2603.00001",
-    version=1,
-    position=1,
-    score=50,
-    reason="",
-    title="Counting Photons by Lantern",
-    abstract="We count.",
-    authors=(),
-    categories=(),
-    sources=("arxiv",),
-    upvotes=None,
-    published_at=None,
-    code_url=None,
-    project_url=None,
-    fetched_at=NOW,
-)
-TEXT = FullText(
-    paper_id="2603.00001",
-    version=1,
-    reading_source=ReadingSource.HTML,
-    reason="ok",
-    sections=(
-        Section(heading="Abstract", text="We count photons."),
-        Section(heading="1 Introduction", text="Photons are many."),
-    ),
-    sha256="ab" * 32,
-    has_hidden_text=False,
-    fetched_at=NOW,
+PICK = a_pick()
+TEXT = a_fulltext(
+    Section(heading="Abstract", text="We count photons."),
+    Section(heading="1 Introduction", text="Photons are many."),
 )
 MODEL = Model(name="maker/any")
 HF = load_style(load_settings({}), "hf", "en")
@@ -120,7 +95,7 @@ def test_the_key_changes_with_the_prompt_and_the_schema(tmp_path: Path, file: st
     [
         {"model": Model(name="maker/any", rpm=5, timeout_seconds=3, max_concurrency=1)},
         {"pick": replace(PICK, score=3, position=2, reason="other", upvotes=100)},
-        {"text": replace(TEXT, fetched_at=NOW + dt.timedelta(days=1))},
+        {"text": replace(TEXT, fetched_at=NOON + dt.timedelta(days=1))},
     ],
     ids=["quota", "score", "fetched"],
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import DAY, NOON, SECTIONS, WAITING, a_pick, an_analysis
 
 from broadsheet import history
 from broadsheet.config import load_profile, load_settings
@@ -16,20 +16,10 @@ from broadsheet.editions import Edition
 from broadsheet.errors import LakeError, SourceUnavailable
 from broadsheet.ingest import Heard
 from broadsheet.lake import Lake
-from broadsheet.models import Analysis, Digest, Outcome, Pick, ReadingSource, Status
+from broadsheet.models import Analysis, Digest, Outcome
 from broadsheet.publishing import Published, compose, failed, publish
 from broadsheet.rows import Row
 from broadsheet.styles import load_style
-
-DATE = dt.date(2026, 3, 4)
-NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
-SECTIONS: dict[str, str | tuple[str, ...]] = {
-    "area": "Measurement.",
-    "contribution": "A lantern.",
-    "usage": ("Light it.",),
-    "innovations": ("Counting.",),
-    "results": ("12 of 13 nights.",),
-}
 
 
 @pytest.fixture
@@ -38,70 +28,25 @@ def edition() -> Edition:
     settings = load_settings()
     profile = load_profile(settings, "hf")
     style = load_style(settings, profile.style, profile.language)
-    return Edition(settings=settings, profile=profile, style=style, date=DATE)
+    return Edition(settings=settings, profile=profile, style=style, date=DAY)
 
 
-def a_pick(number: int) -> Pick:
-    """A pick of our own invention."""
-    return Pick(
-        paper_id=f"2603.0000{number}",
-        version=1,
-        position=number,
-        score=90 - number,
-        reason="popularity 20",
-        title=f"Lantern {number}",
-        abstract="We count.",
-        authors=("A. Uthor",),
-        categories=("cs.CV",),
-        sources=("huggingface",),
-        upvotes=7,
-        published_at=NOON,
-        code_url=None,
-        project_url=None,
-        fetched_at=NOON,
-    )
-
-
-def an_analysis(number: int, **changed: Any) -> Analysis:
-    """The complete analysis of that pick."""
-    values: dict[str, Any] = {
-        "paper_id": f"2603.0000{number}",
-        "style": "hf",
-        "language": "zh",
-        "question": f"{number}" * 64,
-        "status": Status.COMPLETE,
-        "model": "maker/any",
-        "prompt_version": "hf-00000000",
-        "reading_source": ReadingSource.HTML,
-        "sections": SECTIONS,
-        "prompt_tokens": 1000,
-        "completion_tokens": 200,
-        "cost_usd": 0.25,
-        "source_sha256": "ab" * 32,
-        "source_fetched_at": NOON,
-    }
-    return Analysis(**values | changed)
+def analyzed(number: int, **changed: Any) -> Analysis:
+    """The complete analysis of that pick, and what it cost."""
+    cost = {"prompt_tokens": 1000, "completion_tokens": 200, "cost_usd": 0.25}
+    values = {"paper_id": f"2601.0000{number}", "question": f"{number}" * 64, **cost}
+    return an_analysis(**values | changed)
 
 
 def waiting(number: int) -> Analysis:
     """The analysis of that pick while no model has answered."""
-    return an_analysis(
-        number,
-        status=Status.PENDING,
-        pending_reason="rate",
-        model="extractive",
-        prompt_version="",
-        sections={},
-        extract=("We count.",),
-        prompt_tokens=0,
-        completion_tokens=0,
-        cost_usd=0.0,
-    )
+    return analyzed(number, **WAITING, prompt_tokens=0, completion_tokens=0, cost_usd=0.0)
 
 
 def composed(edition: Edition, *analyses: Analysis, listed: int = 3) -> Digest:
     """The digest of those analyses."""
-    picks = [a_pick(int(analysis.paper_id[-1])) for analysis in analyses]
+    numbers = [int(analysis.paper_id[-1]) for analysis in analyses]
+    picks = [a_pick(number, f"Lantern {number}") for number in numbers]
     return compose(edition, Heard(listed=listed, missing=()), listed, picks, analyses)
 
 
@@ -113,21 +58,21 @@ def home(edition: Edition) -> dict[str, tuple[int, bytes]]:
 
 def analyses_of(edition: Edition) -> list[Row]:
     """The edition's rows of `analyses`."""
-    return edition.lake.rows("analyses", "hf", date=DATE) or []
+    return edition.lake.rows("analyses", "hf", date=DAY) or []
 
 
 def digest_of(edition: Edition) -> list[Row]:
     """The edition's rows of `digests`."""
-    return edition.lake.rows("digests", "digest", profile="hf", date=DATE) or []
+    return edition.lake.rows("digests", "digest", profile="hf", date=DAY) or []
 
 
 def test_what_is_published_is_told(edition: Edition) -> None:
-    published = publish(edition, composed(edition, an_analysis(1), waiting(2)), "run-1")
+    published = publish(edition, composed(edition, analyzed(1), waiting(2)), "run-1")
     assert published == Published(
         profile="hf",
-        date=DATE,
+        date=DAY,
         outcome=Outcome.PARTIAL,
-        report=edition.settings.reports / "hf" / "2026-03-04.md",
+        report=edition.settings.reports / "hf" / "2026-01-06.md",
         listed=3,
         scanned=3,
         selected=2,
@@ -142,26 +87,26 @@ def test_what_is_published_is_told(edition: Edition) -> None:
 
 
 def test_an_unknown_cost_makes_the_sum_unknown(edition: Edition) -> None:
-    digest = composed(edition, an_analysis(1), an_analysis(2, cost_usd=None))
+    digest = composed(edition, analyzed(1), analyzed(2, cost_usd=None))
     assert publish(edition, digest, "run-1").cost_usd is None
 
 
 def test_the_lake_says_what_was_published(edition: Edition) -> None:
-    publish(edition, composed(edition, an_analysis(1), waiting(2)), "run-1")
+    publish(edition, composed(edition, analyzed(1), waiting(2)), "run-1")
     first, second = digest_of(edition)
-    assert (first["paper_id"], first["position"], first["score"]) == ("2603.00001", 1, 89)
+    assert (first["paper_id"], first["position"], first["score"]) == ("2601.00001", 1, 89)
     assert (first["status"], second["status"]) == ("complete", "pending")
     assert {row["outcome"] for row in (first, second)} == {"partial"}
     assert {row["run_id"] for row in (first, second)} == {"run-1"}
     assert first["question"] == "1" * 64
     complete, pending = analyses_of(edition)
-    assert json.loads(str(complete["sections"])) == json.loads(json.dumps(SECTIONS))
+    assert json.loads(str(complete["sections"])) == json.loads(json.dumps(SECTIONS["hf"]))
     assert complete["profile"] == "hf"
-    assert (pending["pending_reason"], pending["extract"]) == ("rate", ["We count."])
+    assert (pending["pending_reason"], pending["extract"]) == ("rate", list(WAITING["extract"]))
 
 
 def test_the_same_digest_twice_writes_nothing_the_second_time(edition: Edition) -> None:
-    digest = composed(edition, an_analysis(1), waiting(2))
+    digest = composed(edition, analyzed(1), waiting(2))
     first = publish(edition, digest, "run-1")
     before = home(edition)
     assert publish(edition, digest, "run-2") == first
@@ -169,23 +114,23 @@ def test_the_same_digest_twice_writes_nothing_the_second_time(edition: Edition) 
 
 
 def test_a_changed_pick_keeps_the_analyses_that_were_complete(edition: Edition) -> None:
-    publish(edition, composed(edition, an_analysis(1), an_analysis(2), waiting(4)), "run-1")
+    publish(edition, composed(edition, analyzed(1), analyzed(2), waiting(4)), "run-1")
     before = {row["paper_id"]: row for row in analyses_of(edition)}
-    publish(edition, composed(edition, an_analysis(1), an_analysis(3)), "run-2")
+    publish(edition, composed(edition, analyzed(1), analyzed(3)), "run-2")
     after = {row["paper_id"]: row for row in analyses_of(edition)}
-    assert set(after) == {"2603.00001", "2603.00002", "2603.00003"}
-    assert after["2603.00001"] == before["2603.00001"]
-    assert after["2603.00002"] == before["2603.00002"]
-    assert [row["paper_id"] for row in digest_of(edition)] == ["2603.00001", "2603.00003"]
+    assert set(after) == {"2601.00001", "2601.00002", "2601.00003"}
+    assert after["2601.00001"] == before["2601.00001"]
+    assert after["2601.00002"] == before["2601.00002"]
+    assert [row["paper_id"] for row in digest_of(edition)] == ["2601.00001", "2601.00003"]
     settled = home(edition)
-    publish(edition, composed(edition, an_analysis(1), an_analysis(3)), "run-3")
+    publish(edition, composed(edition, analyzed(1), analyzed(3)), "run-3")
     assert home(edition) == settled
 
 
 def test_a_row_that_did_not_change_keeps_its_run_and_instant(edition: Edition) -> None:
-    publish(edition, composed(edition, an_analysis(1)), "run-1")
+    publish(edition, composed(edition, analyzed(1)), "run-1")
     (before,) = digest_of(edition)
-    publish(edition, composed(edition, an_analysis(1), an_analysis(2)), "run-2")
+    publish(edition, composed(edition, analyzed(1), analyzed(2)), "run-2")
     first, second = digest_of(edition)
     assert first == before
     assert second["run_id"] == "run-2"
@@ -193,7 +138,7 @@ def test_a_row_that_did_not_change_keeps_its_run_and_instant(edition: Edition) -
 
 def test_pending_is_replaced_by_complete(edition: Edition) -> None:
     publish(edition, composed(edition, waiting(1)), "run-1")
-    published = publish(edition, composed(edition, an_analysis(1)), "run-2")
+    published = publish(edition, composed(edition, analyzed(1)), "run-2")
     assert published.outcome is Outcome.COMPLETE
     (analysis,) = analyses_of(edition)
     assert (analysis["status"], analysis["pending_reason"]) == ("complete", None)
@@ -202,10 +147,10 @@ def test_pending_is_replaced_by_complete(edition: Edition) -> None:
 
 
 def test_profiles_do_not_touch_each_other(edition: Edition) -> None:
-    publish(edition, composed(edition, an_analysis(1)), "run-1")
+    publish(edition, composed(edition, analyzed(1)), "run-1")
     before = home(edition)
     other = replace(edition, profile=edition.profile.model_copy(update={"name": "other"}))
-    publish(other, composed(other, an_analysis(2)), "run-2")
+    publish(other, composed(other, analyzed(2)), "run-2")
     after = home(edition)
     reports_and_lake = {name for name in before if "duckdb" not in name}
     assert {name: after[name] for name in reports_and_lake} == {
@@ -227,22 +172,22 @@ def test_an_empty_day_leaves_one_row_without_a_paper(edition: Edition) -> None:
 
 def test_a_day_that_fills_up_is_empty_no_more(edition: Edition) -> None:
     publish(edition, composed(edition, listed=0), "run-1")
-    publish(edition, composed(edition, an_analysis(1)), "run-2")
-    assert [row["paper_id"] for row in digest_of(edition)] == ["2603.00001"]
+    publish(edition, composed(edition, analyzed(1)), "run-2")
+    assert [row["paper_id"] for row in digest_of(edition)] == ["2601.00001"]
 
 
 def test_a_sample_says_so(edition: Edition) -> None:
     settings = edition.settings.model_copy(update={"is_sample": True})
     sample = replace(edition, settings=settings)
-    publish(sample, composed(sample, an_analysis(1)), "run-1")
+    publish(sample, composed(sample, analyzed(1)), "run-1")
     assert digest_of(sample)[0]["origin"] == "sample"
 
 
 def test_a_reports_folder_that_cannot_be_written_is_a_lake_error(edition: Edition) -> None:
     edition.settings.home.mkdir(parents=True)
     edition.settings.reports.write_text("a file where a folder should be", encoding="utf-8")
-    with pytest.raises(LakeError, match=r"2026-03-04\.md") as raised:
-        publish(edition, composed(edition, an_analysis(1)), "run-1")
+    with pytest.raises(LakeError, match=r"2026-01-06\.md") as raised:
+        publish(edition, composed(edition, analyzed(1)), "run-1")
     assert raised.value.remedy
     assert digest_of(edition) == []
 
@@ -261,35 +206,35 @@ def test_a_full_disk_leaves_the_previous_report_untouched(
     with monkeypatch.context() as patched:
         patched.setattr(Path, method, full)
         with pytest.raises(LakeError, match="No space left"):
-            publish(edition, composed(edition, an_analysis(1)), "run-2")
+            publish(edition, composed(edition, analyzed(1)), "run-2")
     assert {path: path.read_bytes() for path in reports.rglob("*") if path.is_file()} == before
-    publish(edition, composed(edition, an_analysis(1)), "run-3")
+    publish(edition, composed(edition, analyzed(1)), "run-3")
     assert digest_of(edition)[0]["status"] == "complete"
-    assert "12 of 13" in (reports / "hf" / "2026-03-04.md").read_text(encoding="utf-8")
+    assert "12 of 13" in (reports / "hf" / "2026-01-06.md").read_text(encoding="utf-8")
 
 
 def test_a_lake_that_cannot_be_written_leaves_the_previous_report_untouched(
     edition: Edition,
 ) -> None:
     publish(edition, composed(edition, waiting(1)), "run-1")
-    report = edition.settings.reports / "hf" / "2026-03-04.md"
+    report = edition.settings.reports / "hf" / "2026-01-06.md"
     before = report.read_bytes()
-    folder = Path(edition.lake.directory("digests", profile="hf", date=DATE))
+    folder = Path(edition.lake.directory("digests", profile="hf", date=DAY))
     folder.rename(folder.with_name("away"))
     folder.write_text("a file where a folder should be", encoding="utf-8")
     with pytest.raises(LakeError):
-        publish(edition, composed(edition, an_analysis(1)), "run-2")
+        publish(edition, composed(edition, analyzed(1)), "run-2")
     assert report.read_bytes() == before
     assert [path.name for path in sorted(report.parent.iterdir())] == [
-        "2026-03-04.html",
-        "2026-03-04.md",
+        "2026-01-06.html",
+        "2026-01-06.md",
     ]
 
 
 def test_a_report_that_someone_damaged_is_made_anew(edition: Edition) -> None:
-    digest = composed(edition, an_analysis(1))
+    digest = composed(edition, analyzed(1))
     publish(edition, digest, "run-1")
-    report = edition.settings.reports / "hf" / "2026-03-04.md"
+    report = edition.settings.reports / "hf" / "2026-01-06.md"
     before = report.read_bytes()
     report.write_bytes(b"\xff\xfe")
     publish(edition, digest, "run-2")
@@ -303,7 +248,7 @@ def recorded(result: Published | BaseException) -> Row:
         flow="digest",
         name="brave-lantern",
         profile="hf",
-        date=DATE,
+        date=DAY,
         started_at=NOON,
         result=result,
     )
@@ -312,9 +257,9 @@ def recorded(result: Published | BaseException) -> Row:
 
 
 def test_a_run_that_published_is_recorded_with_its_counts(edition: Edition) -> None:
-    row = recorded(publish(edition, composed(edition, an_analysis(1), waiting(2)), "run-1"))
+    row = recorded(publish(edition, composed(edition, analyzed(1), waiting(2)), "run-1"))
     assert (row["run_id"], row["flow"], row["name"]) == ("run-1", "digest", "brave-lantern")
-    assert (row["profile"], row["digest_date"], row["outcome"]) == ("hf", DATE, "partial")
+    assert (row["profile"], row["digest_date"], row["outcome"]) == ("hf", DAY, "partial")
     assert (row["listed"], row["scanned"], row["selected"], row["pending"]) == (3, 3, 2, 1)
     assert (row["prompt_tokens"], row["completion_tokens"]) == (1000, 200)
     assert (row["cost_usd"], row["message"]) == (0.25, None)
@@ -323,22 +268,22 @@ def test_a_run_that_published_is_recorded_with_its_counts(edition: Edition) -> N
 
 
 def test_a_run_that_failed_is_recorded_with_its_message_and_no_counts() -> None:
-    error = SourceUnavailable("cannot read huggingface 2026-03-04: 503", "run again later")
+    error = SourceUnavailable("cannot read huggingface 2026-01-06: 503", "run again later")
     row = recorded(error)
     assert (row["outcome"], row["message"]) == ("failed", str(error))
-    assert row["digest_date"] == DATE
+    assert row["digest_date"] == DAY
     assert {row[name] for name in ("listed", "scanned", "selected", "pending", "cost_usd")} == {
         None
     }
 
 
 def test_a_failure_without_words_is_named_by_its_class() -> None:
-    assert failed("hf", DATE, KeyboardInterrupt()).message == "KeyboardInterrupt"
-    remedy = failed("hf", DATE, LakeError("cannot write", "make room")).remedy
+    assert failed("hf", DAY, KeyboardInterrupt()).message == "KeyboardInterrupt"
+    remedy = failed("hf", DAY, LakeError("cannot write", "make room")).remedy
     assert remedy == "make room"
 
 
 def test_a_run_recorded_again_replaces_its_row(edition: Edition) -> None:
     recorded(SourceUnavailable("down"))
-    row = recorded(publish(edition, composed(edition, an_analysis(1)), "run-1"))
+    row = recorded(publish(edition, composed(edition, analyzed(1)), "run-1"))
     assert row["outcome"] == "complete"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import Any
 
 import pytest
+from builders import an_answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadsheet.analysis.reading import Sections, read_answer
 from broadsheet.config import load_settings
 from broadsheet.errors import FaultKind, ModelError
-from broadsheet.models import Answer
 from broadsheet.styles import load_style
 
 HF = load_style(load_settings({}), "hf", "en")
@@ -28,20 +27,7 @@ GOOD: dict[str, Any] = {
 
 def read(text: str, finish_reason: str = "stop") -> Sections:
     """The sections of an answer with that text."""
-    answer = Answer(
-        key="ab" * 32,
-        model="maker/any",
-        paper_id="2603.00001",
-        style="hf",
-        prompt_version=HF.version,
-        text=text,
-        finish_reason=finish_reason,
-        prompt_tokens=1,
-        completion_tokens=1,
-        cost_usd=None,
-        latency_seconds=0.1,
-        asked_at=dt.datetime(2026, 3, 4, tzinfo=dt.UTC),
-    )
+    answer = an_answer(text=text, finish_reason=finish_reason)
     return read_answer(answer, HF)
 
 
@@ -50,7 +36,7 @@ def fault(text: str, finish_reason: str = "stop") -> ModelError:
     with pytest.raises(ModelError) as raised:
         read(text, finish_reason)
     assert "maker/any" in str(raised.value)
-    assert "2603.00001" in str(raised.value)
+    assert "2601.00001" in str(raised.value)
     return raised.value
 
 

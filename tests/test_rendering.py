@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from builders import QUOTED, SECTIONS, WAITING, a_digest, a_pick, an_analysis
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -20,102 +20,19 @@ from selectolax.lexbor import LexborHTMLParser
 
 from broadsheet.config import load_settings
 from broadsheet.errors import UsageError
-from broadsheet.models import Analysis, Article, Digest, Pick, ReadingSource, Status
+from broadsheet.models import Article, Digest, ReadingSource
 from broadsheet.rendering import html, is_linkable, one_line, prose, render_html, render_markdown
 from broadsheet.styles import Style, load_style
 
 GOLDEN = Path(__file__).parent / "golden"
-DATE = dt.date(2026, 3, 4)
-NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 HOSTS = {"arxiv.org", "huggingface.co", "github.com"}
 STYLES = ("cv", "hf")
 LANGUAGES = ("zh", "en")
-
-SECTIONS: dict[str, dict[str, str | tuple[str, ...]]] = {
-    "cv": {
-        "innovation": "A **lantern** that counts `photons[0]` and writes them down.",
-        "method": ("It waits.\n\nThen it counts, in two steps:\n- dark\n- light", "It writes."),
-        "takeaway": ("Counting is cheap.", "Waiting is not."),
-        "limitations": ("Nights only (from the paper).",),
-    },
-    "hf": {
-        "area": "Measurement, at night.",
-        "contribution": "One lantern replaces ten; see [the code](https://github.com/a/b).",
-        "usage": ("Light it.", "Read it, x < y & z."),
-        "innovations": ("**Counting**: by hand.", "**Writing**: by machine."),
-        "results": ("12 of 13 nights.",),
-    },
-}
 
 
 def style_of(name: str, language: str) -> Style:
     """A shipped style."""
     return load_style(load_settings({}), name, language)
-
-
-def a_pick(position: int = 1, title: str = "Counting Photons by Lantern", **changed: Any) -> Pick:
-    """A pick of our own invention."""
-    values: dict[str, Any] = {
-        "paper_id": f"2603.0000{position}",
-        "version": 1,
-        "position": position,
-        "score": 90 - position,
-        "reason": "lanterns 60, popularity 20",
-        "title": title,
-        "abstract": "We count photons. It works.",
-        "authors": ("A. Uthor",),
-        "categories": ("cs.CV",),
-        "sources": ("huggingface",),
-        "upvotes": 7,
-        "published_at": NOON,
-        "code_url": None,
-        "project_url": None,
-        "fetched_at": NOON,
-    }
-    return Pick(**values | changed)
-
-
-def an_analysis(style: str, language: str, **changed: Any) -> Analysis:
-    """A complete analysis by a model."""
-    values: dict[str, Any] = {
-        "paper_id": "2603.00001",
-        "style": style,
-        "language": language,
-        "question": "ab" * 32,
-        "status": Status.COMPLETE,
-        "model": "maker/model-1",
-        "prompt_version": f"{style}-00000000",
-        "reading_source": ReadingSource.HTML,
-        "sections": SECTIONS[style],
-        "source_fetched_at": NOON,
-    }
-    return Analysis(**values | changed)
-
-
-QUOTED: dict[str, Any] = {
-    "model": "extractive",
-    "prompt_version": "",
-    "reading_source": ReadingSource.ABSTRACT,
-    "sections": {},
-    "extract": ("We count photons.", "It works on 12 of 13 nights."),
-}
-
-
-def a_digest(style: str, language: str, *articles: Article, **changed: Any) -> Digest:
-    """A digest of one day."""
-    values: dict[str, Any] = {
-        "profile": "lanterns",
-        "title": "The Lantern",
-        "date": DATE,
-        "style": style,
-        "language": language,
-        "sources": ("huggingface",),
-        "scan": 15,
-        "scanned": 15,
-        "listed": 20,
-        "articles": articles,
-    }
-    return Digest(**values | changed)
 
 
 def complete(style: str, language: str) -> Digest:
@@ -130,9 +47,8 @@ def complete(style: str, language: str) -> Digest:
 
 def pending(style: str, language: str) -> Digest:
     """One paper analyzed, one waiting."""
-    waits = {"status": Status.PENDING, "pending_reason": "rate", **QUOTED}
     first = Article(pick=a_pick(), analysis=an_analysis(style, language))
-    second = Article(pick=a_pick(2, "Moths"), analysis=an_analysis(style, language, **waits))
+    second = Article(pick=a_pick(2, "Moths"), analysis=an_analysis(style, language, **WAITING))
     return a_digest(style, language, first, second)
 
 
@@ -387,8 +303,7 @@ def hostile_digest(style: str, text: str) -> Digest:
         for name, value in SECTIONS[style].items()
     }
     said = {"title": text, "abstract": text, "authors": (text,), "reason": text}
-    quoted = QUOTED | {"extract": (text, text), "model": "extractive"}
-    waits = {"status": Status.PENDING, "pending_reason": "rate", **quoted}
+    waits = WAITING | {"extract": (text, text)}
     return a_digest(
         style,
         "en",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import a_digest, a_fulltext, a_pick, an_analysis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -16,14 +16,7 @@ from broadsheet.analysis.prompt import ask_about
 from broadsheet.config import Model, load_settings
 from broadsheet.errors import UsageError
 from broadsheet.models import (
-    Analysis,
     Article,
-    Digest,
-    FullText,
-    Pick,
-    ReadingSource,
-    Section,
-    Status,
 )
 from broadsheet.rendering import render_html, render_markdown
 from broadsheet.resources import project
@@ -31,7 +24,6 @@ from broadsheet.styles import Style, load_style
 
 STYLES = ("cv", "hf")
 LANGUAGES = ("zh", "en")
-NOW = dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
 
 
 def style_of(name: str, language: str = "en", styles: Path | None = None) -> Style:
@@ -216,60 +208,14 @@ def test_a_new_folder_is_a_new_style_from_the_question_to_the_page(styles: Path)
     style = style_of("brief", styles=styles)
     assert style.version.startswith("brief-")
 
-    pick = Pick(
-        paper_id="2603.00001",
-        version=1,
-        position=1,
-        score=50,
-        reason="",
-        title="Lanterns",
-        abstract="We count.",
-        authors=(),
-        categories=(),
-        sources=("arxiv",),
-        upvotes=None,
-        published_at=None,
-        code_url=None,
-        project_url=None,
-        fetched_at=NOW,
-    )
-    text = FullText(
-        paper_id="2603.00001",
-        version=1,
-        reading_source=ReadingSource.HTML,
-        reason="ok",
-        sections=(Section(heading="Abstract", text="We count."),),
-        sha256="",
-        has_hidden_text=False,
-        fetched_at=NOW,
-    )
-    question = ask_about(pick, text, style, Model(name="maker/any"), 10_000)
+    pick = a_pick()
+    question = ask_about(pick, a_fulltext(), style, Model(name="maker/any"), 10_000)
     assert "measured" in question.schema["properties"]  # type: ignore[operator]
     assert question.style == "brief"
     assert "- measured (a list" in question.messages[1]["content"]
 
-    analysis = Analysis(
-        paper_id=pick.paper_id,
-        style="brief",
-        language="en",
-        question=question.key,
-        status=Status.COMPLETE,
-        model="maker/any",
-        prompt_version=style.version,
-        reading_source=ReadingSource.HTML,
-        sections=style.answer_model.model_validate(good(style)).model_dump(),
-    )
-    digest = Digest(
-        profile="lanterns",
-        title="Lanterns daily",
-        date=NOW.date(),
-        style="brief",
-        language="en",
-        sources=("arxiv",),
-        scan=None,
-        scanned=1,
-        listed=1,
-        articles=(Article(pick=pick, analysis=analysis),),
-    )
+    sections = style.answer_model.model_validate(good(style)).model_dump()
+    analysis = an_analysis("brief", "en", sections=sections)
+    digest = a_digest("brief", "en", Article(pick=pick, analysis=analysis))
     assert "### 5. What was measured" in render_markdown(digest, style)
     assert "5. What was measured</h3>" in render_html(digest, style)

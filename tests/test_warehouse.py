@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders import DAY
 
 import broadsheet
 from broadsheet.errors import WarehouseError
@@ -29,7 +30,6 @@ from broadsheet.warehouse import (
     view_definitions,
 )
 
-DAY = dt.date(2026, 1, 6)
 _LIST = re.compile(r"list<\w+: ")  # DuckDB calls the items of a list otherwise
 STAGING = [q.name for q in queries("staging")]
 
@@ -40,12 +40,6 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def lake(home: Path) -> Lake:
-    """The empty lake of that home."""
-    return Lake(str(home / "lake"))
 
 
 def write_runs(lake: Lake, *run_ids: str, date: dt.date = DAY) -> None:
@@ -64,9 +58,6 @@ def answers(lake: Lake, sql: str, only: Only | None = None, **params: object) ->
     """The first column of the answer."""
     with Warehouse(lake, only) as warehouse:
         return warehouse.sql(sql, **params)[0].to_pylist()
-
-
-# --- any lake ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("table", sorted(SCHEMAS))
@@ -166,9 +157,6 @@ def test_odd_folder_names_are_read_as_they_are(tmp_path: Path, folder: str) -> N
         assert con.sql("select count(*) from runs").fetchall() == [(2,)]
 
 
-# --- only some partitions ----------------------------------------------------------------------
-
-
 def test_only_restricts_a_table_to_its_partitions(lake: Lake) -> None:
     for day in (5, 6, 7):
         write_digest(lake, "cv", dt.date(2026, 1, day))
@@ -189,9 +177,6 @@ def test_only_a_partition_that_is_not_there_is_empty(lake: Lake) -> None:
     write_runs(lake, "a")
     absent: Only = {"runs": [{"date": dt.date(2020, 1, 1)}]}
     assert answers(lake, "select count(*) from runs", absent) == [0]
-
-
-# --- damage ------------------------------------------------------------------------------------
 
 
 def _damage(path: str, how: str) -> None:
@@ -252,9 +237,6 @@ def test_a_query_that_is_not_there_says_where_to_look() -> None:
     assert "--list" in caught.value.remedy
 
 
-# --- parameters and rows put in ----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("value", ["cv", "'; drop view runs; --", None, 7, DAY])
 def test_parameters_are_values_never_sql(lake: Lake, value: object) -> None:
     assert answers(lake, "select $value", value=value) == [value]
@@ -270,9 +252,6 @@ def test_rows_put_in_replace_a_view_until_the_connection_closes(lake: Lake) -> N
         assert warehouse.sql("from marts.scores").num_rows == 1
     with Warehouse(lake) as warehouse, pytest.raises(WarehouseError):
         warehouse.sql("from marts.scores")
-
-
-# --- the file that others open -----------------------------------------------------------------
 
 
 def _elsewhere(code: str, *arguments: str) -> str:
@@ -360,9 +339,6 @@ def test_views_do_not_hold_one_entry_per_file(lake: Lake) -> None:
     before = view_definitions(lake)
     write_runs(lake, "b", date=dt.date(2026, 1, 7))
     assert view_definitions(lake) == before
-
-
-# --- from Python -------------------------------------------------------------------------------
 
 
 def test_connect_gives_the_front_names_of_the_lake_in_force(lake: Lake) -> None:
