@@ -26,7 +26,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BROADSHEET_ARXIV_DELAY_SECONDS", "0")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of recorded real payloads; the test is skipped where it is not there."""
     if not SHARED.is_dir():
