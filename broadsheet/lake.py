@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Lake:
         """
         whole = _conform(table, rows, partition)
         folder = self.directory(table, **partition)
-        aside = f"{folder}/.{name}.{os.getpid()}.aside"
+        aside = f"{folder}/{aside_name(name)}"
         try:
             self.fs.create_dir(folder, recursive=True)
             with self.fs.open_output_stream(aside) as stream:
@@ -140,6 +141,11 @@ class Lake:
             with Path(aside).open("rb") as written:
                 os.fsync(written.fileno())
         self.fs.move(aside, final)
+
+
+def aside_name(name: str) -> str:
+    """What a file is called while it is written: no reader's pattern, no other writer's name."""
+    return f".{name}.{os.getpid()}-{threading.get_native_id()}.aside"
 
 
 def _open(root: str) -> tuple[pafs.FileSystem, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ import pyarrow as pa
 from broadsheet.editions import Edition
 from broadsheet.errors import LakeError
 from broadsheet.ingest import Heard
+from broadsheet.lake import aside_name
 from broadsheet.models import Analysis, Article, Digest, Outcome, Pick
 from broadsheet.rendering import render_html, render_markdown
 from broadsheet.rows import to_rows, to_table
@@ -189,7 +189,7 @@ def _settled(
 @contextmanager
 def _appearing(pages: Mapping[Path, bytes]) -> Iterator[None]:
     """Write the pages that changed aside; they appear, whole, if the block ends well."""
-    asides = {path: path.with_name(f".{path.name}.{os.getpid()}.aside") for path in pages}
+    asides = {path: path.with_name(aside_name(path.name)) for path in pages}
     try:
         changed = [path for path in pages if not path.exists() or path.read_bytes() != pages[path]]
         for path in changed:

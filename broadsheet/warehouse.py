@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from broadsheet.errors import WarehouseError
-from broadsheet.lake import Lake, PartitionValue
+from broadsheet.lake import Lake, PartitionValue, aside_name
 from broadsheet.resources import project
 from broadsheet.schemas import PARTITIONS, SCHEMAS
 
@@ -216,7 +215,7 @@ def save_views(lake: Lake, home: Path) -> None:
     signature = hashlib.sha256(views.encode()).hexdigest()
     if path.exists() and made_from.exists() and made_from.read_text() == signature:
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    aside = path.with_name(aside_name(path.name))
     aside.unlink(missing_ok=True)
     Warehouse(lake, path=str(aside)).con.close()
     aside.replace(path)
