@@ -127,9 +127,7 @@ def report(folder: Path, env: dict[str, str], world: str, repeat: int) -> None:
         f"warm cached run of {LONG_DAY[1]} papers: {warm.wall / flow.wall:.2f} x an empty flow "
         f"against the same server ({warm.wall:.1f} s / {flow.wall:.1f} s)"
     )
-    print(
-        f"peak memory without a model: {cold.peak_mb:.0f} MB, warm {warm.peak_mb:.0f} MB"
-    )
+    print(f"peak memory without a model: {cold.peak_mb:.0f} MB, warm {warm.peak_mb:.0f} MB")
 
     env["BROADSHEET_HOME"] = str(folder / "texts")
     for day, _ in (LONG_DAY, SHORT_DAY):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,18 @@ def ask(text: str | None, file: Path | None, params: Sequence[str]) -> pa.Table:
     values = dict(_pair(param) for param in params)
     with Warehouse(Lake(load_settings().lake_root)) as warehouse:
         _refuse_writing(warehouse.con, sql)
-        return warehouse.sql(sql, **values)
+        rows = warehouse.sql(sql, **values)
+    return rows.rename_columns(_distinct(rows.column_names))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The column names, a repeated one with a number, for formats that know columns by name."""
+    seen = Counter[str]()
+    distinct = []
+    for name in names:
+        seen[name] += 1
+        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return distinct
 
 
 def _text(text: str | None, file: Path | None) -> str:

@@ -76,9 +76,12 @@ def _day(text: str) -> dt.date:
     import datetime as dt
 
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"not a date: {text!r} ({error})", "write it as 2026-01-31") from error
+    if day.year < 1991:
+        raise UsageError(f"no list of {text}: arXiv began in 1991", "give a later date")
+    return day
 
 
 def _prepared(profiles: Sequence[str]) -> list[str]:
@@ -118,7 +121,8 @@ def _report(published: Sequence[Published], show: bool) -> int:
     for one in published:
         name = f"{one.profile} {one.date}"
         if one.report is None:
-            print(f"{name}: {one.outcome}: {one.message}; {one.remedy}", file=sys.stderr)
+            remedy = f"; {one.remedy}" if one.remedy else ""
+            print(f"{name}: {one.outcome}: {one.message}{remedy}", file=sys.stderr)
             continue
         pending = f", {one.pending} pending" if one.pending else ""
         print(f"{name}: {one.outcome}, {one.selected} papers{pending}: {one.report}")
@@ -150,7 +154,7 @@ def sql(
 
 @app.command()
 def doctor(debug: Debug = False) -> None:
-    """Say what is configured, reachable and whole, and what to do about the rest."""
+    """Say what is configured and whole, and what to do about the rest."""
     from broadsheet.doctor import examine
 
     findings = examine()
@@ -169,6 +173,12 @@ def main() -> None:
         remedy = f"; {error.remedy}" if error.remedy else ""
         print(f"broadsheet: {error}{remedy}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        reason = " ".join(str(error).split())[:300] or "no reason given"
+        print(f"broadsheet: {type(error).__name__}: {reason}; --debug shows where", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("broadsheet: interrupted; run the same command again to go on", file=sys.stderr)
         sys.exit(130)

@@ -10,10 +10,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from broadsheet.errors import UsageError
 from broadsheet.models import EXTRACTIVE
@@ -21,6 +22,7 @@ from broadsheet.resources import project
 
 PREFIX = "BROADSHEET_"
 T = TypeVar("T", bound=BaseModel)
+SourceName = Literal["huggingface", "arxiv"]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
 
@@ -82,6 +84,23 @@ class Settings(_Frozen):
     user_agent: str = "broadsheet (daily digest of research papers)"
     """How requests to the sources introduce themselves; a contact address is polite."""
 
+    @field_validator("home", "profiles", "styles")
+    @classmethod
+    def _home_is_meant(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @field_validator("lake")
+    @classmethod
+    def _is_on_a_file_system(cls, root: str) -> str:
+        if "://" in root and not root.startswith("file://"):
+            raise ValueError("a lake elsewhere than on a file system is not supported yet")
+        return root
+
+    @field_validator("models")
+    @classmethod
+    def _extractive_is_last(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        return tuple(takewhile(lambda model: model.name != EXTRACTIVE, models))
+
     @property
     def lake_root(self) -> str:
         """The lake's root, path or URL."""
@@ -134,7 +153,7 @@ class Selection(_Frozen):
     """Only the top so many of the day's list; absent: all of it."""
     minimum_score: Annotated[int, Field(ge=0, le=100)] = 0
     at_most: Annotated[int, Field(ge=1)] | None = None
-    repeat_after_days: Annotated[int, Field(ge=0)] = 90
+    repeat_after_days: Annotated[int, Field(ge=0, le=3650)] = 90
     """A paper featured for this profile within so many days before is not featured again."""
 
 
@@ -145,7 +164,7 @@ class Profile(_Frozen):
     title: str
     style: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     language: Literal["zh", "en"] = "en"
-    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("huggingface",)
+    sources: Annotated[tuple[SourceName, ...], Field(min_length=1)] = ("huggingface",)
     categories: tuple[Annotated[str, Field(pattern=r"^[a-z-]+(\.[A-Za-z-]+|\.\*)?$")], ...] = ()
     """arXiv categories, for the source `arxiv`."""
     read: Literal["fulltext", "abstract"] = "fulltext"
@@ -203,9 +222,7 @@ def _from_environment(environ: Mapping[str, str], models: object) -> dict[str, o
         entries = models if isinstance(models, list) else []
         described = {str(entry.get("name")): entry for entry in entries if isinstance(entry, dict)}
         names = [name.strip() for name in found["models"].split(",")]
-        values["models"] = [
-            described.get(name, {"name": name}) for name in names if name and name != EXTRACTIVE
-        ]
+        values["models"] = [described.get(name, {"name": name}) for name in names if name]
     return values
 
 
@@ -235,10 +252,14 @@ def load_profile(settings: Settings, name: str) -> Profile:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    text = ""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"cannot read {file}: {error}", "mend that line") from error
+        last = f"at end of document, line {len(text.splitlines())}"
+        reason = str(error).replace("at end of document", last)
+        raise UsageError(f"cannot read {file}: {reason}", "mend that line") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {file}: {error}", "make it a readable UTF-8 file") from error
 
@@ -287,7 +308,8 @@ _TABLES: dict[str, type[BaseModel]] = {
 
 def _remedy(error: Mapping[str, Any], kind: type[BaseModel]) -> str:
     if error["type"] != "extra_forbidden":
-        return f"got {error['input']!r}"[:200]
+        is_table = isinstance(error["input"], dict)
+        return "see docs/settings.md" if is_table else f"got {error['input']!r}"[:200]
     fields = _TABLES.get(str(error["loc"][0]), kind).model_fields
     nearest = _nearest(str(error["loc"][-1]), fields)
     return f"nearest valid name: {nearest}" if nearest else f"valid names: {', '.join(fields)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from broadsheet.config import Profile, Settings, load_profile, load_settings
@@ -21,6 +21,7 @@ class Edition:
     profile: Profile
     style: Style
     date: dt.date
+    opened_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
     @cached_property
     def lake(self) -> Lake:

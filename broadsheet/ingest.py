@@ -6,14 +6,14 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from broadsheet.config import Settings
 from broadsheet.errors import SourceError, SourceUnavailable
 from broadsheet.lake import Lake
 from broadsheet.models import Listing
-from broadsheet.sources import Source
+from broadsheet.sources import Day, Source
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ class Ingested:
     listed: int
     new: int
     is_changed: bool
+    skipped: int = 0
+    """Entries of the list that could not be used."""
 
 
 def ingest(source: Source, date: dt.date, lake: Lake, settings: Settings) -> Ingested:
@@ -39,6 +41,9 @@ def ingest(source: Source, date: dt.date, lake: Lake, settings: Settings) -> Ing
     """
     day = source.list_day(date)
     known = _newest_snapshot(lake, source, date)
+    if known and not day.listings:
+        logger.warning("%s lists nothing on %s any more: keeping its list", source.name, date)
+        day = Day(listings=tuple(known.values()))
     listings = _enrich(day.listings, known or {}, settings)
     is_changed = known is None or _content(listings) != _content(known.values())
     if is_changed:
@@ -48,8 +53,19 @@ def ingest(source: Source, date: dt.date, lake: Lake, settings: Settings) -> Ing
         "ingested %d papers listed on %s by %s (%d new)", len(listings), date, source.name, new
     )
     return Ingested(
-        source=source.name, date=date, listed=len(listings), new=new, is_changed=is_changed
+        source=source.name,
+        date=date,
+        listed=len(listings),
+        new=new,
+        is_changed=is_changed,
+        skipped=day.skipped,
     )
+
+
+def is_stored(source: Source, date: dt.date, lake: Lake) -> bool:
+    """Whether an earlier ingest stored the source's list of the date."""
+    files = lake.files("listings", source=source.name, date=date)
+    return any(_name_scope(path) == _scope_hash(source.scope) for path in files)
 
 
 def _newest_snapshot(lake: Lake, source: Source, date: dt.date) -> dict[str, Listing] | None:
@@ -133,27 +149,32 @@ def _name_scope(path: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heard:
-    """What all sources of an edition said: papers on their lists, and who did not answer."""
+    """What all sources of an edition said: papers on their lists, and whose list is missing."""
 
     listed: int
     missing: tuple[str, ...]
 
 
-def hear(names: Sequence[str], results: Sequence[Ingested | BaseException]) -> Heard:
+def hear(
+    names: Sequence[str],
+    results: Sequence[Ingested | BaseException],
+    stored: Collection[str] = (),
+) -> Heard:
     """What the sources said together.
 
     Args:
         names: the sources, in the profile's order.
         results: what became of each ingest, in the same order.
+        stored: sources whose list of the date is known from before, and so not missing.
 
     Raises:
-        BaseException: the first that is no outage of one source among several that answered.
+        BaseException: the first that is no outage of one source among several that answered; an
+            outage too where the others listed nothing, for then nothing is known of the day.
     """
     outages = [r for r in results if isinstance(r, BaseException)]
     grave = [r for r in outages if not isinstance(r, SourceUnavailable)]
-    if grave or len(outages) == len(results):
+    listed = sum(r.listed for r in results if isinstance(r, Ingested))
+    missing = [n for n, r in zip(names, results, strict=True) if r in outages and n not in stored]
+    if grave or len(outages) == len(results) or (missing and not listed):
         raise (grave or outages)[0]
-    return Heard(
-        listed=sum(r.listed for r in results if isinstance(r, Ingested)),
-        missing=tuple(n for n, r in zip(names, results, strict=True) if r in outages),
-    )
+    return Heard(listed=listed, missing=tuple(missing))

@@ -171,6 +171,8 @@ class Analysis:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = 0.0
+    asked_at: dt.datetime | None = None
+    """When the model was; None where none answered."""
     source_sha256: str = ""
     source_fetched_at: dt.datetime | None = None
 

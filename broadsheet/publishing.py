@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,7 +20,16 @@ from broadsheet.editions import Edition
 from broadsheet.errors import LakeError
 from broadsheet.ingest import Heard
 from broadsheet.lake import aside_name
-from broadsheet.models import Analysis, Article, Digest, Outcome, Pick
+from broadsheet.models import (
+    Analysis,
+    Article,
+    Digest,
+    FullText,
+    Outcome,
+    Pick,
+    ReadingSource,
+    Status,
+)
 from broadsheet.rendering import render_html, render_markdown
 from broadsheet.rows import to_rows, to_table
 from broadsheet.schemas import SCHEMAS
@@ -29,7 +39,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """What became of one edition; `message` and `remedy` where it failed."""
+    """What became of one edition; `message` and `remedy` where it failed.
+
+    Tokens and cost are those of the answers that this run asked for.
+    """
 
     profile: str
     date: dt.date | None
@@ -49,11 +62,11 @@ class Published:
 def compose(
     edition: Edition,
     heard: Heard,
-    scanned: int,
+    scores: pa.Table,
     picks: Sequence[Pick],
     analyses: Sequence[Analysis],
 ) -> Digest:
-    """The digest, from what the steps found."""
+    """The digest, from what the steps found; `scores` as `broadsheet.scoring.score` gives them."""
     profile = edition.profile
     return Digest(
         profile=profile.name,
@@ -63,8 +76,8 @@ def compose(
         language=profile.language,
         sources=profile.sources,
         scan=profile.selection.scan,
-        scanned=scanned,
-        listed=heard.listed,
+        scanned=len(scores),
+        listed=scores["listed"][0].as_py() if len(scores) else 0,
         articles=tuple(Article(pick=p, analysis=a) for p, a in zip(picks, analyses, strict=True)),
         missing_sources=heard.missing,
         origin="sample" if edition.settings.is_sample else "made",
@@ -86,12 +99,13 @@ def publish(edition: Edition, digest: Digest, run_id: str) -> Published:
         _store_analyses(edition, digest)
         _store_digest(edition, digest, run_id)
     logger.info("published %s: %s, %d papers", edition, digest.outcome, len(digest.articles))
-    return _published(digest, report)
+    return _published(digest, report, edition.opened_at)
 
 
-def _published(digest: Digest, report: Path) -> Published:
+def _published(digest: Digest, report: Path, since: dt.datetime) -> Published:
     analyses = [article.analysis for article in digest.articles]
-    costs = [analysis.cost_usd for analysis in analyses]
+    bought = [a for a in analyses if a.asked_at is not None and a.asked_at >= since]
+    costs = [analysis.cost_usd for analysis in bought]
     return Published(
         profile=digest.profile,
         date=digest.date,
@@ -101,10 +115,35 @@ def _published(digest: Digest, report: Path) -> Published:
         scanned=digest.scanned,
         selected=len(analyses),
         pending=len(digest.pending),
-        prompt_tokens=sum(a.prompt_tokens for a in analyses),
-        completion_tokens=sum(a.completion_tokens for a in analyses),
+        prompt_tokens=sum(a.prompt_tokens for a in bought),
+        completion_tokens=sum(a.completion_tokens for a in bought),
         cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
     )
+
+
+def recall(edition: Edition, text: FullText) -> Analysis | None:
+    """The complete analysis that a model made of that text for this edition before, if one did."""
+    wanted = {
+        "paper_id": text.paper_id,
+        "language": edition.style.language,
+        "prompt_version": edition.style.version,
+        "source_sha256": text.sha256,
+        "status": Status.COMPLETE,
+    }
+    for row in edition.lake.rows("analyses", edition.profile.name, date=edition.date) or []:
+        if all(row[key] == value for key, value in wanted.items()):
+            return _stored_analysis(row)
+    return None
+
+
+def _stored_analysis(row: Mapping[str, Any]) -> Analysis:
+    values = {name: row[name] for name in Analysis.__dataclass_fields__}
+    sections: dict[str, str | list[str]] = json.loads(row["sections"])
+    values["sections"] = {k: v if isinstance(v, str) else tuple(v) for k, v in sections.items()}
+    values["extract"] = tuple(row["extract"] or ())
+    values["status"] = Status(row["status"])
+    values["reading_source"] = ReadingSource(row["reading_source"])
+    return Analysis(**values)
 
 
 def _store_analyses(edition: Edition, digest: Digest) -> None:

@@ -90,6 +90,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "prompt_tokens": _COUNT,
             "completion_tokens": _COUNT,
             "cost_usd": pa.float64(),
+            "asked_at": _INSTANT,
             "analyzed_at": _INSTANT,
         }
     ),

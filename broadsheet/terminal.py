@@ -14,11 +14,18 @@ logger = logging.getLogger("broadsheet")
 
 @contextmanager
 def sample_world() -> Iterator[str]:
-    """Serve the sample day and point the sources at it; the date it has."""
+    """Serve the sample day and point the sources at it; the date it has.
+
+    Its papers are real and its sentences are not, so it has a home of its own: `<home>/sample`.
+    """
+    from broadsheet.config import load_settings
     from broadsheet.sample import SAMPLE_DATE, serve
 
+    home = load_settings().home / "sample"
     with serve() as world:
         os.environ |= {
+            "BROADSHEET_HOME": str(home),
+            "BROADSHEET_LAKE": str(home / "lake"),
             "BROADSHEET_HUGGINGFACE_URL": world.huggingface_url,
             "BROADSHEET_ARXIV_API_URL": world.arxiv_api_url,
             "BROADSHEET_ARXIV_URL": world.arxiv_url,

@@ -32,6 +32,8 @@ _threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
     task_runner=_threads,  # type: ignore[arg-type]  # its own future is not the base's, for mypy
     on_completion=[record_run],
     on_failure=[record_run],
+    on_crashed=[record_run],
+    on_cancellation=[record_run],
 )
 def digest(profile: str, date: dt.date) -> State[Published]:
     """The digest of one profile and date, published."""

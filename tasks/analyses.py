@@ -17,6 +17,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import flow_run as this_run
 from prefect.states import Completed
 
+from broadsheet import publishing
 from broadsheet.analysis import answers, client
 from broadsheet.analysis.engine import analyze
 from broadsheet.config import Model
@@ -33,8 +34,10 @@ _SECONDS_BETWEEN_UPDATES = 1.0  # of the progress artifact: each is a request to
 def analyze_paper(pick: Pick, text: FullText, edition: Edition) -> Analysis:
     """The analysis of one paper: complete, or pending with the paper's own sentences."""
     settings = edition.settings
-    ask = partial(_ask, edition)
-    return analyze(pick, text, edition.style, settings.models, ask, settings.max_input_chars)
+    ask, recall = partial(_ask, edition), partial(publishing.recall, edition, text)
+    return analyze(
+        pick, text, edition.style, settings.models, ask, settings.max_input_chars, recall
+    )
 
 
 def _ask(edition: Edition, question: Question, model: Model) -> Answer:
@@ -51,8 +54,10 @@ def ask_model(edition: Edition, question: Question, model: Model) -> Any:  # noq
     if known := answers.find(edition.lake, question.key):
         return Completed(name="Cached", data=known)
     with slots_of(str(this_run.id)).of(model):
+        if known := answers.find(edition.lake, question.key):  # by whom we waited for
+            return Completed(name="Cached", data=known)
         answer = client.ask(question, model)
-    answers.save(edition.lake, answer)
+        answers.save(edition.lake, answer)
     return answer
 
 
@@ -66,7 +71,8 @@ def follow(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> lis
 
 
 def _show_progress(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> None:
-    total = len(analyses)
+    if not (total := len(analyses)):
+        return
     described = f"papers analyzed for {edition}"
     progress = cast(UUID, create_progress_artifact(0.0, description=described))
     shown_at = time.monotonic()

@@ -31,7 +31,7 @@ def publish_digest(
     analyses: Sequence[Analysis],
 ) -> Published:
     """The digest in the lake and in `reports/`, and as artifacts of the run."""
-    digest = publishing.compose(edition, heard, len(scores), picks, analyses)
+    digest = publishing.compose(edition, heard, scores, picks, analyses)
     published = publishing.publish(edition, digest, str(this_run.id))
     _show(edition, published, scores, picks)
     return published

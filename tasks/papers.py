@@ -25,7 +25,8 @@ def ingest_listing(source: Source, edition: Edition) -> Ingested:
 def hear(edition: Edition, listings: Sequence[PrefectFuture[Ingested]]) -> Heard:
     """What the sources said together; raises what `broadsheet.ingest.hear` raises."""
     results = [listing.result(raise_on_failure=False) for listing in listings]
-    return ingest.hear(edition.profile.sources, results)
+    known = [s.name for s in edition.sources if ingest.is_stored(s, edition.date, edition.lake)]
+    return ingest.hear(edition.profile.sources, results, known)
 
 
 @task(task_run_name="score {edition}", cache_policy=NO_CACHE)

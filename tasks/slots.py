@@ -4,18 +4,25 @@ A run that has something to ask claims the model's slots at its first question, 
 requests by them, and gives them back after its last; another run waits meanwhile. Claiming a slot
 per request costs seconds each where the server keeps its state in SQLite: it refuses while it
 records events, and its client comes back after two seconds (docs/decisions.md).
+
+Without a server of its own a run is bounded within its process only: an embedded server forgets who
+held what when it is killed, but not that it is held.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from contextlib import ExitStack
 
 from prefect import get_client
 from prefect.concurrency.sync import concurrency
+from prefect.settings import PREFECT_API_URL
 
 from broadsheet.config import Model
+
+logger = logging.getLogger("broadsheet.tasks")
 
 
 class RunSlots:
@@ -30,10 +37,15 @@ class RunSlots:
         """What a request to the model is made under; the first one waits for the slots."""
         with self._lock:
             if model.name not in self._semaphores:
-                limit = _ensure_limit(model)
-                self._held.enter_context(concurrency(limit, occupy=model.max_concurrency))
+                if PREFECT_API_URL.value():
+                    self._claim(model)
                 self._semaphores[model.name] = threading.Semaphore(model.max_concurrency)
             return self._semaphores[model.name]
+
+    def _claim(self, model: Model) -> None:
+        limit = _ensure_limit(model)
+        logger.info("waiting for the %d slots of %s", model.max_concurrency, limit)
+        self._held.enter_context(concurrency(limit, occupy=model.max_concurrency))
 
     def give_back(self) -> None:
         """Let others have the slots."""

@@ -133,7 +133,13 @@ def test_sample_makes_digests_without_network_or_key(tmp_path: Path) -> None:
     done = broadsheet("run", "--sample", "--profile", "hf", "--show", **prefect_home)
     assert done.returncode == 0, done.stderr
     report = re.search(r"^hf 2026-01-06: complete, 8 papers: (\S+\.md)$", done.stdout, re.MULTILINE)
-    assert report and Path(report[1]).is_file()
+    assert report and "sample" in report[1] and Path(report[1]).is_file()
     assert "# Hugging Face Daily Papers Report" in done.stdout
     assert "published hf 2026-01-06: complete, 8 papers" in done.stderr
     assert "Traceback" not in done.stderr and "Flow run" not in done.stderr
+
+
+def test_error_of_another_kind_is_one_line_too(tmp_path: Path) -> None:
+    done = broadsheet("run", "--sample", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "--debug" in done.stderr

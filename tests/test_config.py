@@ -98,8 +98,11 @@ def test_variables_of_others_are_not_ours() -> None:
     assert load_settings({"BROADSHEETS": "x", "PATH": "/bin"}) == load_settings({})
 
 
-def test_the_lake_may_be_anywhere() -> None:
-    assert load_settings({"BROADSHEET_LAKE": "s3://bucket/lake"}).lake_root == "s3://bucket/lake"
+def test_the_lake_may_be_elsewhere_on_a_file_system() -> None:
+    for root in ("/srv/lake", "file:///srv/lake"):
+        assert load_settings({"BROADSHEET_LAKE": root}).lake_root == root
+    with pytest.raises(UsageError, match="not supported yet"):
+        load_settings({"BROADSHEET_LAKE": "s3://bucket/lake"})
     assert load_settings({"BROADSHEET_HOME": "/srv/b"}).lake_root == str(Path("/srv/b/lake"))
 
 
@@ -415,3 +418,26 @@ def documented(kind: type[Any]) -> set[str]:
 
 def test_every_setting_is_described_where_it_is_defined() -> None:
     assert set(Settings.model_fields) - documented(Settings) == set()
+
+
+def test_models_end_at_the_extractive_backend() -> None:
+    names = {"BROADSHEET_MODELS": "openai/a, extractive, openai/b"}
+    assert [model.name for model in load_settings(names).models] == ["openai/a"]
+    assert load_settings({"BROADSHEET_MODELS": "extractive,openai/b"}).models == ()
+
+
+def test_a_home_below_the_users_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/srv/ada")
+    assert load_settings({"BROADSHEET_HOME": "~/papers"}).home == Path("/srv/ada/papers")
+
+
+def test_unended_text_at_the_end_of_a_file_names_the_line(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('arxiv_delay_seconds = 3\nlake = "x')
+    with pytest.raises(UsageError, match="line 2"):
+        load_settings({"BROADSHEET_CONFIG": str(tmp_path / "s.toml")})
+
+
+def test_unknown_source_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('title = "x"\nstyle = "hf"\nsources = ["reddit"]\n')
+    with pytest.raises(UsageError, match="sources"):
+        load_profile(load_settings({"BROADSHEET_PROFILES": str(tmp_path)}), "p")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import SECTIONS, a_fulltext, a_pick, an_answer
+from builders import SECTIONS, a_fulltext, a_pick, an_analysis, an_answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -224,3 +224,11 @@ def test_an_answer_is_kept_to_the_letter(tmp_path: Path, text: str) -> None:
     answer = replace(stored(), text=text)
     answers.save(lake, answer)
     assert answers.find(lake, answer.key) == answer
+
+
+def test_an_earlier_analysis_of_the_same_text_stands_in_for_models_that_fail() -> None:
+    earlier = an_analysis(model="openai/earlier")
+    failing = Models(one=out_of(FaultKind.RATE))
+    made = analyze(PICK, TEXT, HF, (Model(name="x/one"),), failing, 60_000, lambda: earlier)
+    assert made is earlier
+    assert analyze(PICK, TEXT, HF, (), Models(), 60_000, lambda: earlier) is earlier

@@ -257,3 +257,38 @@ def test_paper_featured_before_is_not_featured_again(
     assert done.selected == 2
     assert not before & {row["paper_id"] for row in now}
     assert again.selected == len([row for row in now if row["paper_id"]])
+
+
+def test_two_runs_at_once_pay_each_answer_once(world: SampleWorld, model: Web) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    good = model.respond
+
+    def slow(path: str, query: dict[str, str]) -> Any:
+        time.sleep(0.05)
+        return good(path, query)
+
+    model.respond = slow
+    with ThreadPoolExecutor(2) as runs:
+        states = list(runs.map(lambda _: make(), range(2)))
+    assert [published(state).outcome for state in states] == [Outcome.COMPLETE] * 2
+    assert len(model.requests) == 8
+
+
+def test_paid_analyses_stay_in_the_report_when_the_model_is_taken_away(
+    world: SampleWorld, model: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = published(make())
+    page = first.report.read_bytes() if first.report else b""
+    monkeypatch.delenv("BROADSHEET_MODELS")
+    again = published(make())
+    assert again.report and again.report.read_bytes() == page
+
+
+def test_run_counts_what_it_asked_for_and_a_cached_one_nothing(
+    world: SampleWorld, model: Web
+) -> None:
+    make()
+    make()
+    spent = broadsheet.connect().sql("select prompt_tokens from runs order by started_at")
+    assert spent.fetchall() == [(800,), (0,)]

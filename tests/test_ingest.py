@@ -75,6 +75,14 @@ def take(lake: Lake, *listings: Listing) -> Ingested:
 
 
 class TestSnapshots:
+    def test_source_that_lists_nothing_any_more_loses_nothing(
+        self, lake: Lake, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        take(lake, a_listing(1), a_listing(2))
+        found = take(lake)
+        assert (found.listed, found.is_changed, len(snapshots(lake))) == (2, False, 1)
+        assert "keeping its list" in caplog.text
+
     def test_first_time_writes_a_snapshot(
         self, lake: Lake, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -349,7 +357,18 @@ class TestHear:
     def test_one_of_two_that_is_down_is_missing(self) -> None:
         names = ["huggingface", "arxiv"]
         assert hear(names, [ingested(2), DOWN]) == Heard(listed=2, missing=("arxiv",))
-        assert hear(names, [DOWN, ingested(0)]) == Heard(listed=0, missing=("huggingface",))
+        assert hear(names, [DOWN, ingested(1)]) == Heard(listed=1, missing=("huggingface",))
+
+    def test_outage_is_raised_where_the_others_listed_nothing(self) -> None:
+        with pytest.raises(SourceUnavailable):
+            hear(["huggingface", "arxiv"], [DOWN, ingested(0)])
+
+    def test_list_that_is_known_from_before_is_not_missing(self) -> None:
+        names = ["huggingface", "arxiv"]
+        heard = hear(names, [DOWN, ingested(0)], stored=["huggingface"])
+        assert heard == Heard(listed=0, missing=())
+        with pytest.raises(SourceUnavailable):
+            hear(["huggingface"], [DOWN], stored=["huggingface"])
 
     @pytest.mark.parametrize("results", [[DOWN], [DOWN, SourceUnavailable("b")]])
     def test_all_down_raises_the_first(self, results: list[BaseException]) -> None:
@@ -412,13 +431,18 @@ class TestAnyDay:
 
     @_files
     @given(st.lists(_DAYS, min_size=2, max_size=4))
-    def test_newest_snapshot_is_the_last_list(self, lists: list[list[Listing]]) -> None:
+    def test_newest_snapshot_is_the_last_list_that_was_not_taken_back(
+        self, lists: list[list[Listing]]
+    ) -> None:
+        kept = [lists[0]]
+        for listings in lists[1:]:
+            kept.append(listings or kept[-1])  # a list once filled does not become empty
         with tempfile.TemporaryDirectory() as folder:
             lake = Lake(folder)
             for listings in lists:
                 take(lake, *listings)
             assert [row["paper_id"] for row in newest(lake)] == [
-                known.paper_id for known in lists[-1]
+                known.paper_id for known in kept[-1]
             ]
-            changes = sum(now != then for then, now in pairwise(lists))
+            changes = sum(now != then for then, now in pairwise(kept))
             assert len(snapshots(lake)) == 1 + changes

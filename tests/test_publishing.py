@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from builders import DAY, NOON, SECTIONS, WAITING, a_pick, an_analysis
+from builders import DAY, NOON, SECTIONS, WAITING, a_fulltext, a_pick, an_analysis
 
 from broadsheet import history
 from broadsheet.config import load_profile, load_settings
@@ -17,9 +19,12 @@ from broadsheet.errors import LakeError, SourceUnavailable
 from broadsheet.ingest import Heard
 from broadsheet.lake import Lake
 from broadsheet.models import Analysis, Digest, Outcome
-from broadsheet.publishing import Published, compose, failed, publish
+from broadsheet.publishing import Published, compose, failed, publish, recall
 from broadsheet.rows import Row
 from broadsheet.styles import load_style
+
+LATER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+"""After any run of today: when the answers below were asked for."""
 
 
 @pytest.fixture
@@ -33,21 +38,24 @@ def edition() -> Edition:
 
 def analyzed(number: int, **changed: Any) -> Analysis:
     """The complete analysis of that pick, and what it cost."""
-    cost = {"prompt_tokens": 1000, "completion_tokens": 200, "cost_usd": 0.25}
+    cost = {"prompt_tokens": 1000, "completion_tokens": 200, "cost_usd": 0.25, "asked_at": LATER}
     values = {"paper_id": f"2601.0000{number}", "question": f"{number}" * 64, **cost}
     return an_analysis(**values | changed)
 
 
 def waiting(number: int) -> Analysis:
     """The analysis of that pick while no model has answered."""
-    return analyzed(number, **WAITING, prompt_tokens=0, completion_tokens=0, cost_usd=0.0)
+    return analyzed(
+        number, **WAITING, prompt_tokens=0, completion_tokens=0, cost_usd=0.0, asked_at=None
+    )
 
 
 def composed(edition: Edition, *analyses: Analysis, listed: int = 3) -> Digest:
     """The digest of those analyses."""
     numbers = [int(analysis.paper_id[-1]) for analysis in analyses]
     picks = [a_pick(number, f"Lantern {number}") for number in numbers]
-    return compose(edition, Heard(listed=listed, missing=()), listed, picks, analyses)
+    scores = pa.table({"listed": pa.array([listed] * listed, pa.int32())})
+    return compose(edition, Heard(listed=listed, missing=()), scores, picks, analyses)
 
 
 def home(edition: Edition) -> dict[str, tuple[int, bytes]]:
@@ -84,6 +92,29 @@ def test_what_is_published_is_told(edition: Edition) -> None:
     assert published.report is not None
     assert "Lantern 1" in published.report.read_text(encoding="utf-8")
     assert "Lantern 1" in published.report.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_what_was_asked_before_this_run_is_not_its_spending(edition: Edition) -> None:
+    earlier = edition.opened_at - dt.timedelta(seconds=1)
+    digest = composed(edition, analyzed(1), analyzed(2, asked_at=earlier))
+    published = publish(edition, digest, "run-1")
+    assert (published.prompt_tokens, published.cost_usd) == (1000, 0.25)
+
+
+def test_a_complete_analysis_of_the_same_text_is_recalled(edition: Edition) -> None:
+    made = analyzed(1, prompt_version=edition.style.version)
+    publish(edition, composed(edition, made), "run-1")
+    text = replace(a_fulltext(), paper_id=made.paper_id, sha256=made.source_sha256)
+    assert recall(edition, text) == made
+    assert recall(edition, replace(text, sha256="another text")) is None
+    assert recall(edition, replace(text, paper_id="2601.00009")) is None
+
+
+def test_neither_pending_nor_extractive_ones_are_recalled(edition: Edition) -> None:
+    pending = replace(waiting(1), prompt_version=edition.style.version)
+    publish(edition, composed(edition, pending), "run-1")
+    text = replace(a_fulltext(), paper_id=pending.paper_id, sha256=pending.source_sha256)
+    assert recall(edition, text) is None
 
 
 def test_an_unknown_cost_makes_the_sum_unknown(edition: Edition) -> None:

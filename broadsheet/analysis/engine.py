@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 Ask = Callable[[Question, Model], Answer]
 """Brings the answer to a question, from the store or the model; raises `ModelError`."""
 
+Recall = Callable[[], Analysis | None]
+"""Brings the complete analysis that a model made of the same text before, if one did."""
+
 
 def analyze(
     pick: Pick,
@@ -26,8 +29,13 @@ def analyze(
     models: Sequence[Model],
     ask: Ask,
     max_chars: int,
+    recall: Recall = lambda: None,
 ) -> Analysis:
-    """The analysis of one paper: `pending`, with its extract, where no model answered; no error."""
+    """The analysis of one paper; raises no `ModelError`.
+
+    Where no model answers it is an earlier one of the same text and prompt, by whatever model, else
+    the paper's own sentences: `pending` where a model was asked.
+    """
     faults: list[ModelError] = []
     first_key = ""
     for model in models:
@@ -39,7 +47,7 @@ def analyze(
         except ModelError as fault:
             logger.warning("%s; %s", fault, fault.remedy)
             faults.append(fault)
-    return _extracted(text, style, first_key, faults[0] if faults else None)
+    return recall() or _extracted(text, style, first_key, faults[0] if faults else None)
 
 
 def _complete(text: FullText, style: Style, answer: Answer, sections: Sections) -> Analysis:
@@ -56,6 +64,7 @@ def _complete(text: FullText, style: Style, answer: Answer, sections: Sections) 
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         cost_usd=answer.cost_usd,
+        asked_at=answer.asked_at,
         source_sha256=text.sha256,
         source_fetched_at=text.fetched_at,
     )

@@ -23,7 +23,7 @@ import arxiv
 import requests
 
 from broadsheet.config import Settings
-from broadsheet.errors import NotPublishedYet, SourceError
+from broadsheet.errors import NotPublishedYet, SourceError, UnknownShape
 from broadsheet.models import Listing
 from broadsheet.sources import Day, http
 
@@ -101,6 +101,11 @@ class Arxiv:
             raise http.unavailable(self.name, f"HTTP {error.status}", url) from error
         except (arxiv.ArxivError, requests.RequestException) as error:
             raise http.unavailable(self.name, f"{type(error).__name__}: {error}", url) from error
+        except (ValueError, KeyError, AttributeError, TypeError) as error:  # the package's parser
+            raise UnknownShape(
+                f"source arxiv answered an entry in an unknown shape: {error}",
+                "nothing was stored; look for a newer Broadsheet or report it",
+            ) from error
 
 
 _OLDEST_FIRST: dict[str, Any] = {

@@ -26,8 +26,11 @@ PAGE_SIZE = 100  # the API's maximum; its default of 50 truncates long days with
 PAPER_ID = r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
 
 
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+
+
 class _Author(BaseModel):
-    name: str = ""
+    name: str | None = None
     hidden: bool = False
 
 
@@ -36,7 +39,7 @@ class _Paper(BaseModel):
     title: str
     summary: str
     authors: list[_Author]
-    upvotes: Annotated[int, Field(ge=0)]
+    upvotes: Count
     publishedAt: AwareDatetime  # noqa: N815 (the API's own name)
     submittedOnDailyAt: AwareDatetime | None = None  # noqa: N815
     ai_summary: str | None = None
@@ -47,7 +50,7 @@ class _Paper(BaseModel):
 
 class _Entry(BaseModel):
     paper: _Paper
-    numComments: int | None = None  # noqa: N815
+    numComments: Count | None = None  # noqa: N815
 
 
 class HuggingFace:
@@ -101,7 +104,7 @@ def _refuse_cut_json(response: httpx.Response) -> None:
     if response.status_code == 200:
         try:
             json.loads(response.read())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise httpx.DecodingError(f"not whole JSON ({error})") from error
 
 

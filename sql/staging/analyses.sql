@@ -20,6 +20,7 @@
 -- prompt_tokens      count
 -- completion_tokens  count
 -- cost_usd           US dollars; null where the price is unknown
+-- asked_at           when the model was, UTC; null where none answered
 -- analyzed_at        UTC
 select
     style,
@@ -40,6 +41,7 @@ select
     prompt_tokens,
     completion_tokens,
     cost_usd,
+    asked_at,
     analyzed_at,
 from lake.analyses
 qualify row_number() over (

@@ -17,9 +17,9 @@
 -- scanned            papers scored
 -- selected           papers in the digest
 -- pending            papers still waiting for a model
--- prompt_tokens      of the analyses in the digest, count
--- completion_tokens  of the analyses in the digest, count
--- cost_usd           of the analyses in the digest, US dollars
+-- prompt_tokens      of what the run asked for, count
+-- completion_tokens  of what the run asked for, count
+-- cost_usd           of what the run asked for, US dollars; null: a price is unknown
 select
     run_id,
     date,
