@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 # Read when pyarrow is first imported: its own allocator keeps what it once had, and a day's run
-# peaks a quarter higher with it (benchmarks/run.py).
+# peaks higher with it.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 

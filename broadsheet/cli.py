@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Your own daily newspaper of research papers.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # rich help doubles the time that --help takes
+    rich_markup_mode=None,  # importing rich is most of what --help would cost
     pretty_exceptions_enable=False,
 )
 

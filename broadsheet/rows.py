@@ -1,7 +1,7 @@
 """Python rows ↔ Arrow tables, by schema, without pandas.
 
 pyarrow's own conversions import pandas as soon as they see a list or an instant with a time zone,
-half a second and 60 MB for nothing (measured by benchmarks/run.py); JSON and naive instants do not.
+which costs every run time and memory for nothing; JSON and naive instants do not.
 """
 
 from __future__ import annotations

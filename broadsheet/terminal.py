@@ -50,7 +50,7 @@ def quiet_prefect(debug: bool) -> None:
 def share_heaps() -> None:
     """Let all threads allocate from two heaps: glibc gives each one, which keeps what it once had.
 
-    A day's run peaks a tenth lower (benchmarks/run.py); other C libraries have no such setting.
+    A day's run peaks lower for it; other C libraries have no such setting.
     Source: mallopt(3), M_ARENA_MAX
     """
     with suppress(OSError, AttributeError):
