@@ -37,7 +37,7 @@ def record(
     """
     published = result if isinstance(result, Published) else failed(profile, date, result)
     ended_at = dt.datetime.now(dt.UTC)
-    row = {name: getattr(published, name) for name in _COUNTS} | {
+    row = _counts(published) | {
         "run_id": run_id,
         "flow": flow,
         "name": name,
@@ -49,12 +49,16 @@ def record(
         "ended_at": ended_at,
         "duration_seconds": round((ended_at - started_at).total_seconds(), 3),
     }
-    if published.outcome is Outcome.FAILED:
-        row |= dict.fromkeys(_COUNTS)
     settings = load_settings()
     lake = Lake(settings.lake_root)
     lake.write("runs", [row], run_id, date=started_at.date())
     save_views(lake, settings.home)
+
+
+def _counts(published: Published) -> dict[str, object]:
+    """The run's counts; none of them where it failed."""
+    has_failed = published.outcome is Outcome.FAILED
+    return {name: None if has_failed else getattr(published, name) for name in _COUNTS}
 
 
 _COUNTS = (

@@ -1,6 +1,7 @@
 """Where papers come from: one module per place, each a `Source`.
 
-To add one: a module with a class that satisfies `Source`, and a line in `open_source`.
+To add one: a module with a class that satisfies `Source`, its name in `config.SourceName`, and a
+case in `open_source`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
-from broadsheet.config import Profile, Settings
-from broadsheet.errors import UsageError
+from broadsheet.config import Profile, Settings, SourceName
 from broadsheet.models import Listing
-
-SOURCES = ("huggingface", "arxiv")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,21 +47,14 @@ class Source(Protocol):
         """
 
 
-def open_source(name: str, settings: Settings, profile: Profile) -> Source:
-    """The source of that name, asked for what the profile wants.
+def open_source(name: SourceName, settings: Settings, profile: Profile) -> Source:
+    """The source of that name, asked for what the profile wants."""
+    match name:
+        case "huggingface":
+            from broadsheet.sources.huggingface import HuggingFace
 
-    Raises:
-        UsageError: no such source.
-    """
-    if name == "huggingface":
-        from broadsheet.sources.huggingface import HuggingFace
+            return HuggingFace(settings)
+        case "arxiv":
+            from broadsheet.sources.arxiv import Arxiv
 
-        return HuggingFace(settings)
-    if name == "arxiv":
-        from broadsheet.sources.arxiv import Arxiv
-
-        return Arxiv(settings, profile.categories)
-    raise UsageError(
-        f"unknown source {name!r} in profile {profile.name!r}",
-        f"known sources: {', '.join(SOURCES)}",
-    )
+            return Arxiv(settings, profile.categories)
