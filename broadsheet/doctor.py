@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from broadsheet.config import load_profile, load_settings, profile_names
 from broadsheet.errors import BroadsheetError
 from broadsheet.lake import Lake
@@ -50,9 +48,8 @@ def check(lake: Lake) -> list[str]:
     with Warehouse(lake) as warehouse:
         for found in queries("checks"):
             rows = warehouse.run(found.name)
-            severity = re.search(r"^-- severity: +(fail|warn)$", found.sql, re.MULTILINE)
-            bad = "FAIL" if severity is None or severity[1] == "fail" else "warn"
             if len(rows):
+                bad = "warn" if found.severity == "warn" else "FAIL"
                 findings.append(f"{bad}  {found.name}: {len(rows)} rows, first {to_rows(rows)[0]}")
             else:
                 findings.append(f"ok    {found.name}")

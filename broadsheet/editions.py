@@ -8,6 +8,7 @@ from functools import cached_property
 
 from broadsheet.config import Profile, Settings, load_profile, load_settings
 from broadsheet.lake import Lake
+from broadsheet.rows import Row
 from broadsheet.sources import Source, open_source
 from broadsheet.sources.fulltext import FullTexts
 from broadsheet.styles import Style, load_style
@@ -37,6 +38,11 @@ class Edition:
     def fulltexts(self) -> FullTexts:
         """Where full texts are fetched from; made at the first one that is not stored."""
         return FullTexts(self.settings)
+
+    @cached_property
+    def earlier_analyses(self) -> list[Row]:
+        """Its rows of `analyses` from earlier runs, read once for all papers."""
+        return self.lake.rows("analyses", self.profile.name, date=self.date) or []
 
     def __str__(self) -> str:
         return f"{self.profile.name} {self.date}"

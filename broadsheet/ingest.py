@@ -64,23 +64,23 @@ def ingest(source: Source, date: dt.date, lake: Lake, settings: Settings) -> Ing
 
 def is_stored(source: Source, date: dt.date, lake: Lake) -> bool:
     """Whether an earlier ingest stored the source's list of the date."""
-    files = lake.files("listings", source=source.name, date=date)
-    return any(_name_scope(path) == _scope_hash(source.scope) for path in files)
+    return bool(_snapshots(lake, source, date))
 
 
 def _newest_snapshot(lake: Lake, source: Source, date: dt.date) -> dict[str, Listing] | None:
     """The newest stored list by paper, in order; None where none was stored."""
-    stored = [
-        (path, _name_scope(path)) for path in lake.files("listings", source=source.name, date=date)
-    ]
-    for path, scope in reversed(stored):
-        if scope != _scope_hash(source.scope):
-            continue
-        name = path.rpartition("/")[2].removesuffix(".parquet")
+    for name in reversed(_snapshots(lake, source, date)):
         rows = lake.rows("listings", name, source=source.name, date=date)
         if rows is not None:
             return {str(row["paper_id"]): _stored_listing(row) for row in rows}
     return None
+
+
+def _snapshots(lake: Lake, source: Source, date: dt.date) -> list[str]:
+    """Names of the source's stored lists of the date, oldest first; other scopes' left out."""
+    paths = lake.files("listings", source=source.name, date=date)
+    names = [path.rpartition("/")[2].removesuffix(".parquet") for path in paths]
+    return [name for name in names if name.rpartition("-")[2] == _scope_hash(source.scope)]
 
 
 def _stored_listing(row: Mapping[str, object]) -> Listing:
@@ -141,10 +141,6 @@ def _write_snapshot(lake: Lake, source: Source, date: dt.date, listings: Sequenc
 def _scope_hash(scope: str) -> str:
     """Short and fit for a file name: snapshots of different scopes do not succeed each other."""
     return hashlib.sha256(scope.encode()).hexdigest()[:8]
-
-
-def _name_scope(path: str) -> str:
-    return path.removesuffix(".parquet").rpartition("-")[2]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

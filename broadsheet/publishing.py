@@ -130,7 +130,7 @@ def recall(edition: Edition, text: FullText) -> Analysis | None:
         "source_sha256": text.sha256,
         "status": Status.COMPLETE,
     }
-    for row in edition.lake.rows("analyses", edition.profile.name, date=edition.date) or []:
+    for row in edition.earlier_analyses:
         if all(row[key] == value for key, value in wanted.items()):
             return _stored_analysis(row)
     return None

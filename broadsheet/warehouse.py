@@ -63,6 +63,11 @@ class Query:
         """The `$name` parameters it takes, as its header says."""
         return self._header("params")
 
+    @property
+    def severity(self) -> str:
+        """How bad the rows of a check are, as its header says: `fail` or `warn`."""
+        return next(iter(self._header("severity")), "fail")
+
     def _header(self, key: str) -> tuple[str, ...]:
         found = re.search(rf"^-- {key}: +(.+)$", self.sql, re.MULTILINE)
         return tuple(found[1].split(", ")) if found else ()

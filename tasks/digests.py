@@ -59,11 +59,7 @@ def as_state(published: Published) -> State[Published]:
     """The flow run's final state: completed, named by the outcome where it is not `complete`."""
     named = {Outcome.EMPTY: "Empty", Outcome.PARTIAL: "Partial"}.get(published.outcome)
     message = f"{published.selected} papers, {published.pending} pending"
-    return (
-        Completed(name=named, message=message, data=published)
-        if named
-        else Completed(message=message, data=published)
-    )
+    return Completed(name=named, message=message, data=published)
 
 
 def record_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

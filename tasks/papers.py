@@ -25,7 +25,10 @@ def ingest_listing(source: Source, edition: Edition) -> Ingested:
 def hear(edition: Edition, listings: Sequence[PrefectFuture[Ingested]]) -> Heard:
     """What the sources said together; raises what `broadsheet.ingest.hear` raises."""
     results = [listing.result(raise_on_failure=False) for listing in listings]
-    known = [s.name for s in edition.sources if ingest.is_stored(s, edition.date, edition.lake)]
+    silent = [
+        s for s, r in zip(edition.sources, results, strict=True) if isinstance(r, BaseException)
+    ]
+    known = [s.name for s in silent if ingest.is_stored(s, edition.date, edition.lake)]
     return ingest.hear(edition.profile.sources, results, known)
 
 
