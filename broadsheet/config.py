@@ -24,6 +24,7 @@ PREFIX = "BROADSHEET_"
 T = TypeVar("T", bound=BaseModel)
 SourceName = Literal["huggingface", "arxiv"]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
+Dollars = Annotated[float, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
 
 
@@ -39,12 +40,16 @@ class Model(_Frozen):
     max_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
     max_output_tokens: Annotated[int, Field(ge=256)] = 4096
+    endpoint: Url | None = None
+    """Base URL, where it is not the provider's own or the one that its variable names."""
     rpm: Annotated[int, Field(ge=1)] | None = None
-    """Quota: requests per minute. Read, but not yet paced by; so are `rpd` and `tpm`."""
+    """Quota: requests per minute."""
     rpd: Annotated[int, Field(ge=1)] | None = None
     """Quota: requests per day."""
     tpm: Annotated[int, Field(ge=1)] | None = None
     """Quota: tokens per minute."""
+    window_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """The provider's minute: the seconds over which `rpm` and `tpm` are counted."""
     input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
     """Only where litellm knows no price."""
     output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
@@ -77,6 +82,15 @@ class Settings(_Frozen):
     """Tries per page before a source counts as unavailable."""
     http_connections: Annotated[int, Field(ge=1, le=16)] = 4
     """Pages fetched at once from one site."""
+    state: str = ""
+    """What workers share of quotas and money: a file, or a postgresql:// URL for several machines;
+    default `<home>/state.sqlite`."""
+    budget_usd_per_run: Dollars | None = None
+    """Most that one run may cost; beyond it analyses are left pending."""
+    budget_usd_per_day: Dollars | None = None
+    """Most that all runs of a UTC day may cost."""
+    budget_usd_per_month: Dollars | None = None
+    """Most that all runs of a UTC month may cost."""
     max_input_chars: Annotated[int, Field(ge=2000)] = 60_000
     """Longest text of a paper put to a model; whole sections are dropped beyond it."""
     is_sample: bool = False
@@ -105,6 +119,11 @@ class Settings(_Frozen):
     def lake_root(self) -> str:
         """The lake's root, path or URL."""
         return self.lake or str(self.home / "lake")
+
+    @property
+    def state_store(self) -> str:
+        """Where quotas and money are kept, path or URL."""
+        return self.state or str(self.home / "state.sqlite")
 
     @property
     def reports(self) -> Path:

@@ -60,23 +60,35 @@ class WarehouseError(BroadsheetError):
 
 
 class FaultKind(StrEnum):
-    """Why a model's call gave no usable answer; stored in `analyses.pending_reason`."""
+    """Why a model gave no usable answer; stored in `analyses.pending_reason` (docs/faults.md)."""
 
     RATE = "rate"
-    AUTH = "auth"
+    DAILY = "daily"
+    CREDIT = "credit"
+    OVERLOAD = "overload"
     NETWORK = "network"
+    MALFORMED = "malformed"
+    AUTH = "auth"
     CONTEXT = "context"
     CONTENT = "content"
-    MALFORMED = "malformed"
-    REJECTED = "rejected"
+    BAD_REQUEST = "bad_request"
+    BUDGET = "budget"
 
 
 class ModelError(BroadsheetError):
-    """A language model's call gave no usable answer; `kind` says why."""
+    """A language model gave no usable answer; `kind` says why.
+
+    `wait_seconds` is how long the provider asked to be left alone, None where it did not say.
+    """
 
     def __init__(
-        self, message: str, remedy: str = "", kind: FaultKind = FaultKind.REJECTED
+        self,
+        message: str,
+        remedy: str = "",
+        kind: FaultKind = FaultKind.BAD_REQUEST,
+        wait_seconds: float | None = None,
     ) -> None:
         super().__init__(message, remedy)
-        self.args = (message, remedy, kind)
+        self.args = (message, remedy, kind, wait_seconds)
         self.kind = kind
+        self.wait_seconds = wait_seconds

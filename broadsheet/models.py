@@ -26,6 +26,8 @@ class Status(StrEnum):
 
     COMPLETE = "complete"
     PENDING = "pending"
+    REFUSED = "refused"
+    """Every model declined to write about the paper; its own sentences stand in for good."""
 
 
 class ReadingSource(StrEnum):
@@ -133,7 +135,11 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What a model answered, raw, and what it used up; `cost_usd` None: the price is unknown."""
+    """What a model answered, raw, and what it used up; `cost_usd` None: the price is unknown.
+
+    `fault` is set where the answer was that there will be none: `content` or `context`. Such an
+    answer has no text, and is kept so that the question is not put again.
+    """
 
     key: str
     model: str
@@ -147,6 +153,19 @@ class Answer:
     cost_usd: float | None
     latency_seconds: float
     asked_at: dt.datetime
+    fault: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flag:
+    """A claim of an analysis that does not occur in the text it was made from."""
+
+    section: str
+    """The section's id."""
+    claim: str
+    """As the analysis writes it."""
+    kind: str
+    """number, percentage or name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,6 +194,14 @@ class Analysis:
     """When the model was; None where none answered."""
     source_sha256: str = ""
     source_fetched_at: dt.datetime | None = None
+    has_hidden_text: bool = False
+    """Whether the paper held text that no reader sees, which was left out."""
+    claims: int = 0
+    """Numbers, percentages and names of datasets that the sections state, count."""
+    claims_found: int = 0
+    """Of these, those that occur in the text it was made from."""
+    flags: tuple[Flag, ...] = ()
+    """The others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

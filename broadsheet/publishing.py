@@ -24,6 +24,7 @@ from broadsheet.models import (
     Analysis,
     Article,
     Digest,
+    Flag,
     FullText,
     Outcome,
     Pick,
@@ -141,6 +142,9 @@ def _stored_analysis(row: Mapping[str, Any]) -> Analysis:
     sections: dict[str, str | list[str]] = json.loads(row["sections"])
     values["sections"] = {k: v if isinstance(v, str) else tuple(v) for k, v in sections.items()}
     values["extract"] = tuple(row["extract"] or ())
+    values["flags"] = tuple(Flag(**flag) for flag in row["flags"] or ())
+    values |= {name: row[name] or 0 for name in ("claims", "claims_found")}
+    values["has_hidden_text"] = bool(row["has_hidden_text"])
     values["status"] = Status(row["status"])
     values["reading_source"] = ReadingSource(row["reading_source"])
     return Analysis(**values)

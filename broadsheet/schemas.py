@@ -13,6 +13,7 @@ _TEXTS = pa.list_(pa.string())
 _COUNT = pa.int32()
 _INSTANT = pa.timestamp("us", tz="UTC")
 _SECTION = pa.struct([("heading", _TEXT), ("text", _TEXT), ("level", pa.int8())])
+_FLAG = pa.struct([("section", _TEXT), ("claim", _TEXT), ("kind", _TEXT)])
 
 SCHEMAS: dict[str, pa.Schema] = {
     "listings": pa.schema(
@@ -68,6 +69,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "cost_usd": pa.float64(),
             "latency_seconds": pa.float64(),
             "asked_at": _INSTANT,
+            "fault": _TEXT,
         }
     ),
     "analyses": pa.schema(
@@ -85,6 +87,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "reading_source": _TEXT,
             "source_sha256": _TEXT,
             "source_fetched_at": _INSTANT,
+            "has_hidden_text": pa.bool_(),
+            "claims": _COUNT,
+            "claims_found": _COUNT,
+            "flags": pa.list_(_FLAG),
             "sections": _TEXT,
             "extract": _TEXTS,
             "prompt_tokens": _COUNT,

@@ -71,7 +71,7 @@ class Style:
     labels: dict[str, str]
     """The page's own words in that language."""
     version: str
-    """Of the prompt and the sections: `<name>-<hash>`; changes when either does."""
+    """Of the prompt and the sections: `<name>-<hash>`; changes when what is asked does."""
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def load_style(settings: Settings, name: str, language: str) -> Style:
     file = folder / "sections.toml"
     try:
         spec = _Sections.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-        version = f"{name}-{_hash(folder)}"
+        prompt = (folder / "prompt.md.j2").read_bytes()
     except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {file}: {error}", "mend that file") from error
     except OSError as error:
@@ -140,7 +140,7 @@ def load_style(settings: Settings, name: str, language: str) -> Style:
         folder=folder,
         sections=spec.sections,
         labels=spec.labels[language],
-        version=version,
+        version=f"{name}-{_asked(prompt, spec.sections)}",
     )
 
 
@@ -149,6 +149,7 @@ def _speaks(spec: _Sections, language: str) -> bool:
     return language in spec.labels and all(language in text for text in sections)
 
 
-def _hash(folder: Path) -> str:
-    content = b"\0".join((folder / f).read_bytes() for f in ("sections.toml", "prompt.md.j2"))
-    return hashlib.sha256(content).hexdigest()[:8]
+def _asked(prompt: bytes, sections: tuple[SectionSpec, ...]) -> str:
+    """A hash of all that models are asked; headings and labels are only the page's."""
+    asked = [section.model_dump_json(exclude={"heading", "is_numbered"}) for section in sections]
+    return hashlib.sha256(b"\0".join([prompt, *map(str.encode, asked)])).hexdigest()[:8]

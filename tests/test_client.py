@@ -127,8 +127,8 @@ FAULTS = {
     "spent quota": (refusal(429, "quota", code="insufficient_quota"), FaultKind.RATE),
     "wrong key": (refusal(401, "Incorrect API key"), FaultKind.AUTH),
     "forbidden": (refusal(403, "This project may not use the model"), FaultKind.AUTH),
-    "unknown model": (refusal(404, "no such model"), FaultKind.REJECTED),
-    "bad request": (refusal(400, "unknown parameter"), FaultKind.REJECTED),
+    "unknown model": (refusal(404, "no such model"), FaultKind.BAD_REQUEST),
+    "bad request": (refusal(400, "unknown parameter"), FaultKind.BAD_REQUEST),
     "too long": (
         refusal(400, "the limit is 8192 tokens", code="context_length_exceeded"),
         FaultKind.CONTEXT,

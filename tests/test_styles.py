@@ -142,12 +142,29 @@ def test_the_version_names_the_style_and_is_the_same_in_every_language(name: str
     assert versions.pop().startswith(f"{name}-")
 
 
-@pytest.mark.parametrize("file", ["sections.toml", "prompt.md.j2"])
-def test_the_version_changes_with_the_questions_and_the_prompt(styles: Path, file: str) -> None:
-    before = style_of("hf", styles=styles).version
-    with (styles / "hf" / file).open("a", encoding="utf-8") as stream:
-        stream.write("\n")
-    assert style_of("hf", styles=styles).version != before
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("sections.toml", "max_items = 6", "max_items = 7"),
+        ("sections.toml", "提出了什么", "做了什么"),
+        ("prompt.md.j2", "research papers", "papers"),
+    ],
+)
+def test_the_version_changes_with_what_is_asked(
+    styles: Path, file: str, old: str, new: str
+) -> None:
+    before = style_of("cv", styles=styles).version
+    change(styles / "cv" / file, old, new)
+    assert style_of("cv", styles=styles).version != before
+
+
+@pytest.mark.parametrize("old", ["[labels.zh]", "Key contribution"])
+def test_the_version_is_the_same_where_only_the_page_changes(styles: Path, old: str) -> None:
+    before = style_of("cv", styles=styles).version
+    change(
+        styles / "cv" / "sections.toml", old, f"{old}".replace("Key", "Main") + "\n" * ("[" in old)
+    )
+    assert style_of("cv", styles=styles).version == before
 
 
 @pytest.mark.parametrize("file", ["hf/digest.md.j2", "hf/digest.html.j2", "cv/prompt.md.j2"])

@@ -11,7 +11,6 @@ import asyncio
 import datetime as dt
 import logging
 import os
-import re
 import threading
 import time
 from functools import lru_cache
@@ -22,6 +21,7 @@ import httpx
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind, ModelError
 from broadsheet.models import Answer, Question
+from broadsheet.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _cost(litellm: Any, model: Model, prompt_tokens: int, completion_tokens: int
 def _fault(question: Question, error: Exception) -> ModelError:
     """The error as one of ours: classified, and without keys that a provider may have echoed."""
     name, kind = type(error).__name__, _kind(error)
-    said = _redacted(" ".join(str(error).split()) or "no whole answer in time")[:500]
+    said = redact(" ".join(str(error).split()) or "no whole answer in time")[:500]
     return ModelError(
         f"request to {question.model} about {question.paper_id} failed ({kind}): {name}: {said}",
         _REMEDIES.get(kind, "see the run's log"),
@@ -156,7 +156,7 @@ def _kind(error: Exception) -> FaultKind:
     code = body.get("code") if isinstance(body, dict) else None
     status = getattr(error, "status_code", None)
     known = _BY_CODE.get(str(code)) or _BY_CLASS.get(name) or _BY_STATUS.get(str(status))
-    return known or FaultKind.REJECTED
+    return known or FaultKind.BAD_REQUEST
 
 
 def _is_http(error: BaseException | None) -> bool:
@@ -164,15 +164,6 @@ def _is_http(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, httpx.HTTPError):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-def _redacted(text: str) -> str:
-    secrets = [
-        v for k, v in os.environ.items() if re.search(r"KEY|TOKEN|SECRET", k) and len(v) >= 8
-    ]
-    for secret in secrets:
-        text = text.replace(secret, "[redacted]")
-    return re.sub(r"\b(sk|gsk|AIza|Bearer )[-_A-Za-z0-9.]{8,}", "[redacted]", text)
 
 
 @lru_cache

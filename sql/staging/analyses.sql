@@ -8,13 +8,18 @@
 -- date               the digest it was first made for
 -- profile            the profile it was first made for
 -- language           language of the sections
--- status             complete or pending
--- pending_reason     kind of fault while pending, else null
+-- status             complete, pending or refused (every model declined)
+-- pending_reason     kind of fault unless complete, else null
 -- model              litellm's name of the model, or extractive
 -- prompt_version     of the style's prompt and sections
 -- reading_source     html or abstract
 -- source_sha256      of the text it was made from
 -- source_fetched_at  when that text was fetched, UTC
+-- has_hidden_text    whether the paper held text that no reader sees, left out
+-- claims             numbers, percentages and names of datasets stated, count
+-- claims_found       of these, those that occur in the text it was made from
+-- found_share        claims_found of claims, 0 to 1; null without claims
+-- flags              the claims that do not occur there
 -- sections           validated sections by id, JSON
 -- extract            the paper's own sentences, where no model answered
 -- prompt_tokens      count
@@ -36,6 +41,11 @@ select
     reading_source,
     source_sha256,
     source_fetched_at,
+    coalesce(has_hidden_text, false) as has_hidden_text,
+    claims,
+    claims_found,
+    round(claims_found / nullif(claims, 0), 4) as found_share,
+    flags,
     sections,
     extract,
     prompt_tokens,

@@ -14,6 +14,7 @@
 -- cost_usd           US dollars; null where the price is unknown
 -- latency_seconds    from request to answer
 -- asked_at           UTC
+-- fault              why no answer is to be had (content or context), else null
 select
     key,
     model,
@@ -27,5 +28,6 @@ select
     cost_usd,
     latency_seconds,
     asked_at,
+    fault,
 from lake.answers
 qualify row_number() over (partition by key order by asked_at asc) = 1
