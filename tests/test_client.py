@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 import pickle
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from conftest import Answer as Response
 from conftest import Web
 
 from broadsheet.analysis import client
+from broadsheet.analysis.faults import TREATMENTS
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind, ModelError
 from broadsheet.models import Answer, Question
@@ -111,6 +116,129 @@ def test_an_endpoint_of_ones_own_needs_no_key(web: Web, monkeypatch: pytest.Monk
     assert ask(web, completion()).text == '{"area": "tests"}'
 
 
+def test_a_model_is_asked_at_its_own_endpoint(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    own = MODEL.model_copy(update={"endpoint": f"{web.url}/own"})
+    assert ask(web, completion(), model=own).text == '{"area": "tests"}'
+    assert web.requests == [("/own/chat/completions", {})]
+    assert web.headers[0]["authorization"] == "Bearer none"
+
+
+def test_a_key_that_an_answer_repeats_is_not_kept(web: Web) -> None:
+    answer = ask(web, completion(f"My key is {KEY}."))
+    assert answer.text == "My key is [redacted]."
+
+
+def test_the_sending_is_told_before_the_answer_comes(web: Web) -> None:
+    happened: list[str] = []
+
+    def respond(path: str, query: dict[str, str]) -> Response:
+        happened.append("received") if told.wait(10) else None
+        return completion()
+
+    def on_send() -> None:
+        happened.append("told")
+        told.set()
+
+    told = threading.Event()
+    web.respond = respond
+    client.ask(QUESTION, MODEL, on_send)
+    assert happened == ["told", "received"]
+
+
+def test_sendings_are_told_one_at_a_time(web: Web) -> None:
+    """Whoever notes them needs no lock, and notes them in order."""
+    web.respond = lambda path, query: completion()
+    at_work, most = [0], [0]
+
+    def on_send() -> None:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.01)
+        at_work[0] -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: client.ask(QUESTION, MODEL, on_send), range(6)))
+    assert most == [1]
+    assert len(web.requests) == 6
+
+
+def test_a_request_that_is_sent_on_is_told_once(web: Web) -> None:
+    told: list[str] = []
+    moved = (307, "", {"location": f"{web.url}/v2/chat/completions"})
+    web.respond = lambda path, query: completion() if path.startswith("/v2") else moved
+    client.ask(QUESTION, MODEL, lambda: told.append("sent"))
+    assert (len(web.requests), told) == (2, ["sent"])
+
+
+@pytest.mark.parametrize(("method", "calls"), [(b"CONNECT", 0), (b"POST", 1)])
+def test_a_tunnel_through_a_proxy_is_not_told(method: bytes, calls: int) -> None:
+    told: list[str] = []
+
+    async def send() -> None:
+        client._unsent.set([lambda: told.append("sent")])
+        info = {"request": SimpleNamespace(method=method)}
+        await client._trace("http11.receive_response_headers.started", info)
+
+    asyncio.run(send())
+    assert len(told) == calls
+
+
+def test_litellm_is_kept_off_the_network(web: Web) -> None:
+    ask(web, completion())
+    fetched = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
+    assert [os.environ.get(name) for name in fetched] == ["True", "True"]
+    assert os.environ.get("HF_HUB_OFFLINE") == "1"
+
+
+def test_a_request_that_never_leaves_is_not_told(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    told: list[str] = []
+    with pytest.raises(ModelError):
+        client.ask(QUESTION, MODEL, lambda: told.append("sent"))
+    assert told == []
+
+
+def test_an_answer_survives_a_note_that_fails(web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    web.respond = lambda path, query: completion()
+    assert client.ask(QUESTION, MODEL, lambda: 1 / 0).text == '{"area": "tests"}'
+    assert "could not note that a request was sent" in caplog.text
+
+
+def test_warming_up_sends_nothing_and_spoils_nothing(web: Web) -> None:
+    client.warm_up()
+    client.warm_up([MODEL, MODEL.model_copy(update={"name": "nobody/knows"})])
+    assert web.requests == []
+    assert ask(web, completion()).text == '{"area": "tests"}'
+
+
+def ending(reason: str, text: str | None = None, **more: Any) -> Response:
+    """An answer whose only choice ends so."""
+    message = {"role": "assistant", "content": text, "refusal": more.pop("refusal", None)}
+    return completion(choices=[{"index": 0, "message": message, "finish_reason": reason, **more}])
+
+
+def test_a_refusal_in_so_many_words_counts_as_filtered(web: Web) -> None:
+    answer = ask(web, ending("stop", refusal="I cannot help with that"))
+    assert (answer.finish_reason, answer.text) == ("content_filter", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({}, FaultKind.NETWORK),
+        ({"code": 502, "message": "Upstream is overloaded"}, FaultKind.OVERLOAD),
+        ({"code": 429, "message": "Slow down"}, FaultKind.RATE),
+        ({"code": "server_error"}, FaultKind.NETWORK),
+    ],
+)
+def test_a_choice_that_ends_in_a_fault_is_one(
+    web: Web, said: dict[str, Any], kind: FaultKind
+) -> None:
+    assert fault(web, ending("error", "", error=said)).kind is kind
+
+
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
 def test_a_finish_reason_other_than_stop_is_kept(web: Web, reason: str) -> None:
     choice = {
@@ -124,7 +252,7 @@ def test_a_finish_reason_other_than_stop_is_kept(web: Web, reason: str) -> None:
 
 FAULTS = {
     "rate limit": (refusal(429, "Rate limit reached. Try again in 20s."), FaultKind.RATE),
-    "spent quota": (refusal(429, "quota", code="insufficient_quota"), FaultKind.RATE),
+    "spent quota": (refusal(429, "quota", code="insufficient_quota"), FaultKind.CREDIT),
     "wrong key": (refusal(401, "Incorrect API key"), FaultKind.AUTH),
     "forbidden": (refusal(403, "This project may not use the model"), FaultKind.AUTH),
     "unknown model": (refusal(404, "no such model"), FaultKind.BAD_REQUEST),
@@ -137,8 +265,8 @@ FAULTS = {
     "filter": (refusal(400, "rejected", code="content_filter"), FaultKind.CONTENT),
     "broken": (refusal(500, "The server had an error"), FaultKind.NETWORK),
     "bad gateway": ((502, "<html>bad gateway</html>"), FaultKind.NETWORK),
-    "overloaded": (refusal(503, "overloaded"), FaultKind.NETWORK),
-    "overloaded, as Anthropic says it": (refusal(529, "Overloaded"), FaultKind.NETWORK),
+    "overloaded": (refusal(503, "overloaded"), FaultKind.OVERLOAD),
+    "overloaded, as Anthropic says it": (refusal(529, "Overloaded"), FaultKind.OVERLOAD),
     "cut body": ((200, '{"id": "chatcmpl-1", "choi', JSON), FaultKind.MALFORMED),
     "no body": ((200, "", JSON), FaultKind.MALFORMED),
     "a web page": (
@@ -163,7 +291,23 @@ def test_a_fault_is_told_apart_after_one_request(
     assert len(web.requests) == 1
     assert "openai/any" in str(error)
     assert "2601.00001" in str(error)
-    assert error.remedy
+    assert error.remedy == TREATMENTS[kind].remedy
+
+
+def test_the_wait_that_is_asked_for_is_told(web: Web) -> None:
+    assert fault(web, refusal(429, "Rate limit reached. Try again in 20s.")).wait_seconds == 20
+
+
+def test_what_was_said_is_cut_to_500_characters(web: Web) -> None:
+    assert "x" * 400 in str(fault(web, refusal(400, "x" * 9000)))
+    assert len(str(fault(web, refusal(400, "x" * 9000)))) < 700
+
+
+def test_a_fault_met_while_handling_another_is_still_told_apart(web: Web) -> None:
+    try:
+        raise ConnectionError("of someone else")
+    except ConnectionError:
+        assert fault(web, refusal(503, "later")).kind is FaultKind.OVERLOAD
 
 
 def test_a_server_that_does_not_answer_in_time_is_a_network_fault(web: Web) -> None:
