@@ -8,7 +8,9 @@
     │   └── UnknownShape        it answered something no known version of it ever did
     ├── LakeError               Parquet files that cannot be read or written
     ├── WarehouseError          SQL that cannot run
+    ├── StateError              quotas and money that workers share: the store cannot be used
     └── ModelError              a language model's call that gave no usable answer
+        └── UnusableAnswer      it answered, but not what was asked
 
 A message reads ``<what failed> <which>: <reason>``, and ``remedy`` says what to do about it.
 All of them pickle, so that they survive in a run's recorded state.
@@ -59,6 +61,10 @@ class WarehouseError(BroadsheetError):
     """A query could not be run."""
 
 
+class StateError(BroadsheetError):
+    """The store of what workers share of quotas and money cannot be used."""
+
+
 class FaultKind(StrEnum):
     """Why a model gave no usable answer; stored in `analyses.pending_reason` (docs/faults.md)."""
 
@@ -92,3 +98,23 @@ class ModelError(BroadsheetError):
         self.args = (message, remedy, kind, wait_seconds)
         self.kind = kind
         self.wait_seconds = wait_seconds
+
+
+class UnusableAnswer(ModelError):
+    """A model answered, but not what was asked.
+
+    `reason` is a short sentence that says why and is safe to log and to show to a model: of the
+    answer it names at most keys.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        kind: FaultKind = FaultKind.MALFORMED,
+        wait_seconds: float | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message, remedy, kind, wait_seconds)
+        self.args = (message, remedy, kind, wait_seconds, reason)
+        self.reason = reason

@@ -1,4 +1,8 @@
-"""The question that a style asks about one paper, and the content key that names it."""
+"""The question that a style asks about one paper, and the content key that names it.
+
+A paper is a stranger's text: what no reader sees of it is left out, and the rest goes in as data
+between fences that it cannot contain, never read as a template.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,31 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import category
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
+from broadsheet.analysis.reading import was_cut
 from broadsheet.config import Model
 from broadsheet.errors import UsageError
-from broadsheet.models import FullText, Pick, Question, Section
+from broadsheet.models import Answer, FullText, Pick, Question, Section
 from broadsheet.styles import Style
 
 _DISPENSABLE = re.compile(
     r"^\W*(?:\d+\.?\s+)?(?:appendi|supplement|acknowledge?ment|related work)|^[A-H]\.\d*\s", re.I
 )
+_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0000-\U000e0fff]"
+)
+"""Variation selectors, tags and letters without a shape, which are no control characters."""
+_UNSEEN = {"Cc", "Cf", "Cs"}
+_MAX_QUOTED_CHARS = 4000
+"""So much of an unusable answer is shown to the model that gave it."""
 
 
 def ask_about(pick: Pick, text: FullText, style: Style, model: Model, max_chars: int) -> Question:
@@ -49,6 +65,48 @@ def ask_about(pick: Pick, text: FullText, style: Style, model: Model, max_chars:
     )
 
 
+def ask_again(question: Question, answer: Answer, reason: str) -> Question:
+    """The one question that follows an unusable answer: the same, that answer, and what is wrong.
+
+    Args:
+        question: the one that was answered.
+        answer: what the model said.
+        reason: why that cannot be used, as `UnusableAnswer.reason` says it.
+    """
+    said = visible(answer.text).strip()[:_MAX_QUOTED_CHARS]
+    quoted = [{"role": "assistant", "content": said}] if said else []
+    asked = {"role": "user", "content": _objection(question, answer, visible(reason))}
+    messages = (*question.messages, *quoted, asked)
+    parts = (question.model, question.prompt_version, messages)
+    key = content_key(*parts, question.schema, question.parameters)
+    return replace(question, key=key, messages=messages)
+
+
+def _objection(question: Question, answer: Answer, reason: str) -> str:
+    keys = question.schema.get("properties")
+    named = f" ({', '.join(keys)})" if isinstance(keys, Mapping) else ""
+    briefer = (
+        " Be much briefer than before: one short sentence per string, only the most telling items"
+        " of a list."
+    )
+    return (
+        f"Your answer cannot be used: {' '.join(reason.split())}. Give the whole JSON object again,"
+        f" with every key filled{named}, in the language asked for, and nothing before or after it."
+        f"{briefer if was_cut(answer) else ''}"
+    )
+
+
+def visible(text: str) -> str:
+    """The text without characters that no reader sees; line breaks of any kind become one kind.
+
+    Left out: control characters but for tab and line break, zero-width and direction-changing
+    ones, lone surrogates, variation selectors and tags, which can hold a hidden message
+    (https://www.unicode.org/charts/PDF/UE0000.pdf).
+    """
+    shaped = _BLANK.sub("", _LINE_END.sub("\n", text))
+    return "".join(c for c in shaped if c in "\n\t" or category(c) not in _UNSEEN)
+
+
 def content_key(*parts: object) -> str:
     """SHA-256 over everything that an answer depends on; equal questions have equal keys."""
     canonical = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -56,13 +114,14 @@ def content_key(*parts: object) -> str:
 
 
 def fit(sections: Sequence[Section], max_chars: int) -> str:
-    """The sections as one text of at most `max_chars` characters.
+    """The sections as one text of at most `max_chars` characters, all of them visible.
 
     What is dropped are whole sections: first appendices, acknowledgements and related work, then
     from the end, never the first; only a first section that is too long alone is cut at its end.
     """
-    kept = dict(enumerate(sections))
-    for index in (*_expendable(sections), *range(len(sections) - 1, 0, -1)):
+    seen = [replace(s, heading=visible(s.heading), text=visible(s.text)) for s in sections]
+    kept = dict(enumerate(seen))
+    for index in (*_expendable(seen), *range(len(seen) - 1, 0, -1)):
         if len(_joined(kept.values())) <= max_chars:
             break
         kept.pop(index, None)
@@ -87,11 +146,12 @@ def _joined(sections: Iterable[Section]) -> str:
 
 def _messages(pick: Pick, text: str, style: Style) -> tuple[Mapping[str, str], ...]:
     """System and user message; the paper stands between fences that its text cannot contain."""
-    fence = f"=====paper-{content_key(pick.title, text)[:16]}====="
+    title = " ".join(visible(pick.title).split())
+    fence = f"=====paper-{content_key(title, text)[:16]}====="
     values = {
         "sections": style.sections,
         "language": style.language,
-        "title": pick.title,
+        "title": title,
         "text": text,
         "fence": fence,
     }
