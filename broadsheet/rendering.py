@@ -8,6 +8,7 @@ What Markdown would read as structure is escaped in one pass, so that no escape 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from unicodedata import category
@@ -17,8 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from broadsheet.analysis.evidence import find_claims
 from broadsheet.errors import UsageError
-from broadsheet.models import Digest, Pick
+from broadsheet.models import Digest, Flag, Pick
 from broadsheet.styles import Style
 
 LINKED_HOSTS = (
@@ -30,6 +32,9 @@ LINKED_HOSTS = (
     "aclanthology.org",
 )
 """Hosts, with all below them, that an answer may link to."""
+
+DAGGER = "†"
+"""Stands after a claim that the text read does not have."""
 
 _HOSTS = "|".join(re.escape(host) for host in LINKED_HOSTS)
 _URL = (
@@ -49,6 +54,7 @@ _ENTITIES = {"<": "&lt;", "&": "&amp;", ".": "&#46;", "://": "&#58;//"}
 _LINE_START = re.compile(
     r"^( *(?:(?:[-+*]|\d{1,9}[.)]) +)*)(?=#{1,6}(?: |$)|>|[-=_*][-=_* ]*$)", re.MULTILINE
 )
+_EMPHASIS = re.compile(r"[*_]+")
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _TAGS = {"p", "br", "strong", "em", "code", "pre", "ul", "ol", "li", "a", "table"}
 _TAGS |= {"thead", "tbody", "tr", "th", "td", "blockquote"}
@@ -93,6 +99,7 @@ def _environment(styles: Path) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"line": one_line, "prose": prose, "html": html, "url": paper_url}
+    environment.filters |= {"daggered": daggered, "unfound": unfound}
     return environment
 
 
@@ -127,6 +134,51 @@ def html(text: str) -> Markup:
         attribute_filter=lambda tag, name, value: value if is_linkable(value) else None,
     )
     return Markup(clean.strip())  # noqa: S704 (the lines above are what makes it safe)
+
+
+def daggered(text: str, flags: Iterable[Flag], section: str) -> str:
+    """The section's text with a dagger after every place of its flagged claims.
+
+    The text is still to be escaped. A dagger that would change how the Markdown around it reads is
+    left out: the footnote (`unfound`) names the claim all the same.
+    """
+    flagged = {flag.claim for flag in flags if flag.section == section}
+    ends = sorted({c.end for c in find_claims(text) if c.text in flagged}, reverse=True)
+    if not ends:
+        return text
+    everywhere = _with_daggers(text, [_after_emphasis(text, end) for end in ends])
+    if _reads_alike(everywhere, text):
+        return everywhere
+    marked = text
+    for end in ends:
+        tried = (_with_daggers(marked, [at]) for at in (_after_emphasis(marked, end), end))
+        marked = next((t for t in tried if _reads_alike(t, text)), marked)
+    return marked
+
+
+def unfound(flags: Iterable[Flag]) -> list[str]:
+    """The flagged claims, each once, in the order of the sections."""
+    return list(dict.fromkeys(flag.claim for flag in flags))
+
+
+def _after_emphasis(text: str, end: int) -> int:
+    """Behind the asterisks there: most close an emphasis, which a dagger inside would keep open."""
+    marks = _EMPHASIS.match(text, end)
+    return marks.end() if marks else end
+
+
+def _with_daggers(text: str, places: Iterable[int]) -> str:
+    """`places` from the last to the first."""
+    for place in places:
+        text = text[:place] + DAGGER + text[place:]
+    return text
+
+
+def _reads_alike(marked: str, text: str) -> bool:
+    return all(
+        str(read(marked)).replace(DAGGER, "") == str(read(text)).replace(DAGGER, "")
+        for read in (prose, html)
+    )
 
 
 def is_linkable(url: str) -> bool:

@@ -18,10 +18,21 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from selectolax.lexbor import LexborHTMLParser
 
+from broadsheet.analysis.evidence import check
 from broadsheet.config import load_settings
 from broadsheet.errors import UsageError
-from broadsheet.models import Article, Digest, ReadingSource
-from broadsheet.rendering import html, is_linkable, one_line, prose, render_html, render_markdown
+from broadsheet.models import Article, Digest, Flag, ReadingSource, Status
+from broadsheet.rendering import (
+    DAGGER,
+    daggered,
+    html,
+    is_linkable,
+    one_line,
+    prose,
+    render_html,
+    render_markdown,
+    unfound,
+)
 from broadsheet.styles import Style, load_style
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -75,6 +86,32 @@ def missing_source(style: str, language: str) -> Digest:
     return a_digest(style, language, article, **sources)
 
 
+def unsupported(style: str, language: str) -> Digest:
+    """One paper of whose claims some are not in its text, which held hidden words; one refused."""
+    said = SECTIONS[style] | {
+        "innovation": "It has **987.65%** on `COCO`, not 1987.65% or 87.65, says **MMLU**的表。",
+        "results": ("987.65% on 12 of 13 nights.", "COCO, too: 987.65%."),
+    }
+    sections = {name: said[name] for name in [*SECTIONS[style]]}
+    found = check(sections, "It works on 12 of 13 nights, 1987.65% and 87.65.")
+    first = an_analysis(
+        style,
+        language,
+        sections=sections,
+        claims=found.claims,
+        claims_found=found.claims_found,
+        flags=found.flags,
+        has_hidden_text=True,
+    )
+    refused = an_analysis(style, language, **QUOTED | {"status": Status.REFUSED})
+    return a_digest(
+        style,
+        language,
+        Article(pick=a_pick(), analysis=first),
+        Article(pick=a_pick(2, "Moths"), analysis=refused),
+    )
+
+
 PAGES = {
     f"{style}-{language}-{build.__name__.replace('_', '-')}": build(style, language)
     for style, builds in {
@@ -85,6 +122,7 @@ PAGES = {
             nothing_selected: ("zh",),
             missing_source: ("en",),
             sample: ("zh",),
+            unsupported: ("zh",),
         },
         "hf": {
             complete: LANGUAGES,
@@ -93,6 +131,7 @@ PAGES = {
             nothing_selected: ("en",),
             missing_source: ("zh",),
             sample: ("en",),
+            unsupported: ("en",),
         },
     }.items()
     for build, languages in builds.items()
@@ -441,6 +480,96 @@ def test_a_broken_template_names_its_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'odd': 'nonsense' is undefined") as raised:
         render_markdown(empty("hf", "en"), style)
     assert raised.value.remedy
+
+
+def a_flag(claim: str, section: str = "results") -> Flag:
+    """That claim, flagged."""
+    return Flag(section=section, claim=claim, kind="number")
+
+
+@pytest.mark.parametrize(
+    ("text", "claim", "marked"),
+    [
+        ("It has 87.65 of 987.65 or 87.651.", "87.65", "It has 87.65† of 987.65 or 87.651."),
+        ("85%, then 85% again, not 185%", "85%", "85%†, then 85%† again, not 185%"),
+        ("在COCO上，COCO2017除外", "COCO", "在COCO†上，COCO2017除外"),
+        ("**12.5** points", "12.5", "**12.5**† points"),
+        ("达到**12.5**的结果", "12.5", "达到**12.5**†的结果"),
+        ("12.5**的** nights", "12.5", "12.5†**的** nights"),
+        ("`12.5` in [x](https://github.com/a/12.5)", "12.5", None),
+        ("Nothing of the kind.", "12.5", None),
+    ],
+)
+def test_a_dagger_stands_after_the_whole_claim_and_nowhere_else(
+    text: str, claim: str, marked: str | None
+) -> None:
+    assert daggered(text, [a_flag(claim)], "results") == (marked or text)
+
+
+def test_a_claim_flagged_in_one_section_is_not_marked_in_another() -> None:
+    assert daggered("85% here", [a_flag("85%", "method")], "results") == "85% here"
+
+
+def test_the_footnote_names_every_claim_once() -> None:
+    flags = [a_flag("85%"), a_flag("COCO"), a_flag("85%", "method")]
+    assert unfound(flags) == ["85%", "COCO"]
+
+
+claims = st.sampled_from(("987.65%", "COCO", "12.5", "1.2 亿", "3–5%", "GPT-4o", "1,234", "2×"))
+
+
+@given(parts=st.lists(st.sampled_from(HOSTILE) | claims | st.text(max_size=6), max_size=8))
+@settings(max_examples=400, deadline=None)
+@example(["**", "12.5", "**", "的"])
+@example(["_", "12.5", "_x"])
+@example(["\n", "12.5", ". a"])
+def test_a_page_without_its_daggers_is_the_page_that_was_never_marked(parts: list[str]) -> None:
+    text = "".join(parts).replace(DAGGER, "")
+    flags = check({"results": text}, "").flags
+    marked = daggered(text, flags, "results")
+    assert marked.replace(DAGGER, "") == text
+    assert str(html(marked)).replace(DAGGER, "") == str(html(text))
+    assert prose(marked).replace(DAGGER, "") == prose(text)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@given(text=hostile)
+@settings(max_examples=60, deadline=None)
+def test_hostile_claims_cannot_shape_a_page(style: str, text: str) -> None:
+    digest, plain = (flagged_digest(style, t) for t in (text, "harmless words"))
+    assert shape(digest) == shape(plain)
+    assert elements(digest) == elements(plain)
+
+
+def flagged_digest(style: str, text: str) -> Digest:
+    """The text as a claim that is flagged, as a reason, and as what is marked."""
+    said = {
+        name: f"{text} 12.5" if isinstance(value, str) else tuple(f"{text} 12.5" for _ in value)
+        for name, value in SECTIONS[style].items()
+    }
+    flags = [Flag(section=name, claim=c, kind="name") for name in said for c in (text, "12.5")]
+    analysis = an_analysis(style, "en", sections=said, flags=tuple(flags), claims=9)
+    waiting = an_analysis(style, "en", **WAITING | {"pending_reason": text})
+    return a_digest(
+        style,
+        "en",
+        Article(pick=a_pick(), analysis=analysis),
+        Article(pick=a_pick(2), analysis=waiting),
+    )
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_unknown_reason_is_told_in_general_words(style: str) -> None:
+    page = render_markdown(flagged_digest(style, "HTTP 429: quota"), style_of(style, "en"))
+    assert "(2601.00002): the model has not answered yet" in page
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_refused_paper_is_told_and_not_pending(style: str) -> None:
+    for render in (render_markdown, render_html):
+        page = render(unsupported(style, "en"), style_of(style, "en"))
+        assert "the models declined to write about this paper" in page
+        assert style_of(style, "en").labels["pending"] not in page
 
 
 def seed(shared: Path, style: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`sql/history`: what was featured, and what still waits for a model."""
+"""`sql/history`: what was featured, what still waits for a model, and what no source says."""
 
 from __future__ import annotations
 
@@ -79,3 +79,43 @@ def test_a_paper_that_was_finished_is_pending_no_more(lake: Lake) -> None:
     write_digest(lake, ["a"])
     write_analysis(lake, "a")
     assert run(lake, "history.pending") == []
+
+
+def flag(section: str, claim: str, kind: str = "number") -> dict[str, str]:
+    """A claim that the text read does not have."""
+    return {"section": section, "claim": claim, "kind": kind}
+
+
+def test_unsupported_claims_come_newest_first_with_who_stated_them(lake: Lake) -> None:
+    write_digest(lake, ["late"], date=NEXT_DAY, profile="hf")
+    write_digest(lake, ["b", "sound", "a"])
+    write_analysis(lake, "late", flags=[flag("idea", "MMLU", "name")], model="b/model")
+    write_analysis(lake, "b", flags=[flag("steps", "3"), flag("idea", "987.65%", "percentage")])
+    write_analysis(lake, "sound", flags=[])
+    write_analysis(lake, "a", flags=[flag("idea", "12")])
+    found = run(lake, "history.unsupported")
+    assert [(r["date"], r["paper_id"], r["section"], r["claim"]) for r in found] == [
+        (NEXT_DAY, "late", "idea", "MMLU"),
+        (DAY, "b", "idea", "987.65%"),
+        (DAY, "b", "steps", "3"),
+        (DAY, "a", "idea", "12"),
+    ]
+    assert found[0] == {
+        "profile": "hf",
+        "date": NEXT_DAY,
+        "paper_id": "late",
+        "title": "Title of late",
+        "section": "idea",
+        "claim": "MMLU",
+        "kind": "name",
+        "model": "b/model",
+    }
+
+
+def test_a_claim_is_unsupported_only_in_the_digest_that_published_its_analysis(lake: Lake) -> None:
+    write_digest(lake, ["a", "b"])
+    write_digest(lake, ["a"], profile="hf", style="hf")
+    write_analysis(lake, "a", flags=[flag("idea", "12")])
+    write_analysis(lake, "b", question="another", flags=[flag("idea", "13")])
+    found = run(lake, "history.unsupported")
+    assert [(r["profile"], r["paper_id"], r["claim"]) for r in found] == [("cv", "a", "12")]

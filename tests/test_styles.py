@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from broadsheet.analysis.prompt import ask_about
 from broadsheet.config import Model, load_settings
-from broadsheet.errors import UsageError
+from broadsheet.errors import FaultKind, UsageError
 from broadsheet.models import (
     Article,
 )
@@ -175,6 +175,22 @@ def test_the_version_is_not_that_of_the_page_or_of_another_style(styles: Path, f
     assert style_of("hf", styles=styles).version == before
 
 
+@pytest.mark.parametrize("name", STYLES)
+def test_every_language_has_the_same_labels_and_a_reason_for_every_fault(name: str) -> None:
+    zh, en = (style_of(name, language).labels for language in ("zh", "en"))
+    assert zh.keys() == en.keys()
+    assert {f"reason_{kind}" for kind in [*FaultKind, "other"]} <= en.keys()
+    assert {"claims_found", "not_found", "hidden_text", "refused_note"} <= en.keys()
+    assert all(value.strip() for labels in (zh, en) for value in labels.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", STYLES)
+def test_no_label_talks_as_a_provider_does(name: str, language: str) -> None:
+    said = " ".join(style_of(name, language).labels.values()).lower()
+    assert not [word for word in ("429", "quota", "error", "traceback") if word in said]
+
+
 @pytest.mark.parametrize("name", ["hff", "_layout", "../reports/hf", "", "hf/"])
 def test_an_unknown_style_names_the_known_ones(name: str) -> None:
     with pytest.raises(UsageError, match="unknown style") as raised:
@@ -229,7 +245,7 @@ def test_a_new_folder_is_a_new_style_from_the_question_to_the_page(styles: Path)
     question = ask_about(pick, a_fulltext(), style, Model(name="maker/any"), 10_000)
     assert "measured" in question.schema["properties"]  # type: ignore[operator]
     assert question.style == "brief"
-    assert "- measured (a list" in question.messages[1]["content"]
+    assert "- measured (list)" in question.messages[1]["content"]
 
     sections = style.answer_model.model_validate(good(style)).model_dump()
     analysis = an_analysis("brief", "en", sections=sections)
