@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from broadsheet.config import load_profile, load_settings, profile_names
+from broadsheet.analysis.faults import TREATMENTS
+from broadsheet.analysis.ledger import Ledger
+from broadsheet.analysis.parking import Parking
+from broadsheet.analysis.prices import price_of, refuse_unpriced
+from broadsheet.config import Model, Settings, load_profile, load_settings, profile_names
 from broadsheet.errors import BroadsheetError
 from broadsheet.lake import Lake
 from broadsheet.rows import to_rows
 from broadsheet.schemas import SCHEMAS
+from broadsheet.state import State
 from broadsheet.styles import load_style
 from broadsheet.warehouse import Warehouse, queries
 
@@ -18,9 +23,8 @@ def examine() -> list[str]:
         UsageError: settings that cannot be used.
     """
     settings = load_settings()
-    models = ", ".join(model.name for model in settings.models) or "none: extracts only"
     lake = Lake(settings.lake_root)
-    findings = [f"ok    home {settings.home}", f"ok    lake {lake.root}", f"ok    models {models}"]
+    findings = [f"ok    home {settings.home}", f"ok    lake {lake.root}", *_models(settings)]
     for name in profile_names(settings):
         try:
             profile = load_profile(settings, name)
@@ -31,6 +35,42 @@ def examine() -> list[str]:
     damaged = lake.quarantine_damaged()
     findings += [f"warn  damaged and moved aside: {path}; run its date again" for path in damaged]
     return findings + _tables(lake) + check(lake)
+
+
+def _models(settings: Settings) -> list[str]:
+    """How each model stands, and what was spent of each budget."""
+    if not settings.models:
+        return ["ok    models none: extracts only"]
+    try:
+        refuse_unpriced(settings)
+        state = State(settings.state_store)
+        found = [_model(model, Parking(state)) for model in settings.models]
+        return found + _money(Ledger(state, settings, ""))
+    except BroadsheetError as error:
+        return [
+            f"FAIL  models {', '.join(m.name for m in settings.models)}: {error}; {error.remedy}"
+        ]
+
+
+def _model(model: Model, parking: Parking) -> str:
+    if parked := parking.parked(model):
+        return f"warn  model {parked}: {TREATMENTS[parked.kind].remedy}"
+    price = price_of(model)
+    known = (
+        f"${price.input_usd_per_mtok:g} in, ${price.output_usd_per_mtok:g} out per million tokens"
+        if price
+        else "price unknown"
+    )
+    return f"ok    model {model.name}: {known}"
+
+
+def _money(ledger: Ledger) -> list[str]:
+    return [
+        f"ok    spent this {period}: ${spending.spent:.4f}"
+        + ("" if cap is None else f" of ${cap:g}")
+        for period, (spending, cap) in ledger.spending().items()
+        if period != "run"
+    ]
 
 
 def _tables(lake: Lake) -> list[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from functools import cached_property
+from uuid import uuid4
 
+from broadsheet.analysis.desk import Desk
+from broadsheet.analysis.prices import refuse_unpriced
 from broadsheet.config import Profile, Settings, load_profile, load_settings
 from broadsheet.lake import Lake
 from broadsheet.rows import Row
@@ -23,11 +26,18 @@ class Edition:
     style: Style
     date: dt.date
     opened_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    run: str = field(default_factory=lambda: uuid4().hex)
+    """What its spending is entered under."""
 
     @cached_property
     def lake(self) -> Lake:
         """The lake it reads and writes."""
         return Lake(self.settings.lake_root)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Where its questions to models are answered."""
+        return Desk(self.settings, self.lake, self.run)
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -55,6 +65,7 @@ def open_edition(profile: str, date: dt.date) -> Edition:
         UsageError: settings, profile or style that cannot be used.
     """
     settings = load_settings()
+    refuse_unpriced(settings)
     loaded = load_profile(settings, profile)
     style = load_style(settings, loaded.style, loaded.language)
     return Edition(settings=settings, profile=loaded, style=style, date=date)

@@ -18,8 +18,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.states import Completed
 
 from broadsheet import publishing
-from broadsheet.analysis import answers, client
-from broadsheet.analysis.engine import analyze
+from broadsheet.analysis.engine import Assignment, analyze
 from broadsheet.config import Model
 from broadsheet.editions import Edition
 from broadsheet.models import Analysis, Answer, FullText, Pick, Question
@@ -33,11 +32,15 @@ _SECONDS_BETWEEN_UPDATES = 1.0  # of the progress artifact: each is a request to
 @task(task_run_name="analyze {pick.paper_id}", cache_policy=NO_CACHE)
 def analyze_paper(pick: Pick, text: FullText, edition: Edition) -> Analysis:
     """The analysis of one paper: complete, or pending with the paper's own sentences."""
-    settings = edition.settings
-    ask, recall = partial(_ask, edition), partial(publishing.recall, edition, text)
-    return analyze(
-        pick, text, edition.style, settings.models, ask, settings.max_input_chars, recall
+    paper = Assignment(
+        pick=pick,
+        text=text,
+        style=edition.style,
+        max_chars=edition.settings.max_input_chars,
+        ask=partial(_ask, edition),
+        recall=partial(publishing.recall, edition, text),
     )
+    return analyze(paper, edition.settings.models)
 
 
 def _ask(edition: Edition, question: Question, model: Model) -> Answer:
@@ -51,14 +54,9 @@ def _ask(edition: Edition, question: Question, model: Model) -> Answer:
 )
 def ask_model(edition: Edition, question: Question, model: Model) -> Any:  # noqa: ANN401
     """The model's answer by the question's content key: state `Cached` where it was paid before."""
-    if known := answers.find(edition.lake, question.key):
+    if known := edition.desk.find(question):
         return Completed(name="Cached", data=known)
-    with slots_of(str(this_run.id)).of(model):
-        if known := answers.find(edition.lake, question.key):  # by whom we waited for
-            return Completed(name="Cached", data=known)
-        answer = client.ask(question, model)
-        answers.save(edition.lake, answer)
-    return answer
+    return edition.desk.ask(question, model, slots_of(str(this_run.id)).of(model))
 
 
 def follow(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> list[Analysis]:

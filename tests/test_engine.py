@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broadsheet.analysis import answers
-from broadsheet.analysis.engine import analyze
+from broadsheet.analysis.engine import Assignment, Recall, analyze
 from broadsheet.config import Model, load_settings
 from broadsheet.errors import FaultKind, ModelError
 from broadsheet.lake import Lake
@@ -23,6 +23,7 @@ from broadsheet.models import (
     EXTRACTIVE,
     Analysis,
     Answer,
+    FullText,
     Question,
     ReadingSource,
     Section,
@@ -79,9 +80,12 @@ def out_of(kind: FaultKind) -> Behave:
     return fail
 
 
-def analyzed(ask: Models, *models: Model) -> Analysis:
+def analyzed(
+    ask: Models, *models: Model, text: FullText = TEXT, recall: Recall = lambda: None
+) -> Analysis:
     """The analysis of our paper."""
-    return analyze(PICK, TEXT, HF, models, ask, 60_000)
+    paper = Assignment(pick=PICK, text=text, style=HF, max_chars=60_000, ask=ask, recall=recall)
+    return analyze(paper, models)
 
 
 def test_the_first_model_that_answers_is_the_last_asked() -> None:
@@ -105,7 +109,7 @@ def test_a_complete_analysis_says_where_it_comes_from() -> None:
     assert (analysis.extract, analysis.pending_reason) == ((), None)
 
 
-@pytest.mark.parametrize("kind", FaultKind)
+@pytest.mark.parametrize("kind", set(FaultKind) - {FaultKind.CONTEXT})
 def test_after_a_fault_the_next_model_is_asked(
     kind: FaultKind, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,7 +125,87 @@ def test_after_a_fault_the_next_model_is_asked(
 
 def test_an_answer_that_cannot_be_read_is_a_fault_too() -> None:
     ask = Models(one=lambda q: answer_to(q, "I am sorry."), two=answer_to)
+    analysis = analyzed(ask, FIRST, SECOND)
+    assert ask.names == ["maker/one", "maker/one", "maker/two"]
+    assert analysis.model == "maker/two"
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_the_reason() -> None:
+    replies = iter(["I am sorry.", GOOD])
+    ask = Models(one=lambda q: answer_to(q, next(replies)), two=answer_to)
+    analysis = analyzed(ask, FIRST, SECOND)
+    assert ask.names == ["maker/one", "maker/one"]
+    first, second = ask.asked
+    assert second.key != first.key
+    assert second.messages[: len(first.messages)] == first.messages
+    assert (analysis.status, analysis.question) == (Status.COMPLETE, second.key)
+
+
+def test_the_cost_of_a_paper_is_that_of_all_its_answers() -> None:
+    replies = iter(["I am sorry.", "Again, I am sorry.", GOOD])
+    ask = Models(
+        one=lambda q: answer_to(q, next(replies)), two=lambda q: answer_to(q, next(replies))
+    )
+    analysis = analyzed(ask, FIRST, SECOND)
+    assert (analysis.prompt_tokens, analysis.completion_tokens) == (3000, 600)
+    assert analysis.cost_usd == 0.75
+
+
+def test_what_was_paid_for_in_vain_is_counted_too() -> None:
+    analysis = analyzed(Models(one=lambda q: answer_to(q, "I am sorry.")), FIRST)
+    assert (analysis.status, analysis.pending_reason) == (Status.PENDING, "malformed")
+    assert (analysis.prompt_tokens, analysis.cost_usd) == (2000, 0.5)
+
+
+def test_a_text_that_is_too_long_is_halved_until_it_fits() -> None:
+    long = replace(
+        TEXT,
+        sections=tuple(Section(heading=f"{n}", text="Photons count. " * 50) for n in range(16)),
+    )
+
+    def small(question: Question) -> Answer:
+        if len(question.messages[1]["content"]) > 6000:
+            return replace(answer_to(question, ""), fault="context")
+        return answer_to(question)
+
+    ask = Models(one=small)
+    analysis = analyzed(ask, FIRST, text=long)
+    lengths = [len(question.messages[1]["content"]) for question in ask.asked]
+    assert len(lengths) == 3
+    assert lengths == sorted(lengths, reverse=True)
+    assert analysis.status is Status.COMPLETE
+
+
+def test_a_text_that_never_fits_goes_to_the_next_model_after_four_questions() -> None:
+    ask = Models(one=out_of(FaultKind.CONTEXT), two=answer_to)
     assert analyzed(ask, FIRST, SECOND).model == "maker/two"
+    assert ask.names == ["maker/one"] * 4 + ["maker/two"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status", "reason"),
+    [
+        (("content",), Status.REFUSED, "content"),
+        (("content", "content"), Status.REFUSED, "content"),
+        (("content", "daily"), Status.PENDING, "daily"),
+        (("daily", "content"), Status.PENDING, "daily"),
+    ],
+)
+def test_a_paper_is_refused_where_every_model_declines(
+    kinds: tuple[str, ...], status: Status, reason: str
+) -> None:
+    behaviours = zip(("one", "two"), (out_of(FaultKind(kind)) for kind in kinds), strict=False)
+    analysis = analyzed(Models(**dict(behaviours)), *(FIRST, SECOND)[: len(kinds)])
+    assert (analysis.status, analysis.pending_reason) == (status, reason)
+    assert analysis.extract == (SENTENCE,)
+
+
+def test_claims_are_held_against_the_text_that_was_read() -> None:
+    sections = {**SECTIONS["hf"], "results": ("It gains 987.65% on 12 of 13 nights.",)}
+    text = replace(TEXT, sections=(Section(heading="", text="It works on 12 of 13 nights."),))
+    analysis = analyzed(Models(one=lambda q: answer_to(q, json.dumps(sections))), FIRST, text=text)
+    assert [flag.claim for flag in analysis.flags if flag.section == "results"] == ["987.65%"]
+    assert analysis.claims - analysis.claims_found == len(analysis.flags)
 
 
 def test_where_no_model_answers_the_paper_speaks_for_itself_and_waits() -> None:
@@ -149,7 +233,7 @@ def test_without_models_the_papers_own_words_are_complete() -> None:
 
 def test_the_question_of_an_extract_changes_with_the_text_only() -> None:
     other = replace(TEXT, sha256="ef" * 32)
-    keys = [analyze(PICK, text, HF, (), Models(), 60_000).question for text in (TEXT, TEXT, other)]
+    keys = [analyzed(Models(), text=text).question for text in (TEXT, TEXT, other)]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -183,8 +267,8 @@ def test_whatever_the_models_say_there_is_an_analysis(
     ask = Models(**{name: behave(told) for name, told in zip(names, behaviours, strict=False)})
     analysis = analyzed(ask, *(FIRST, SECOND, THIRD)[: len(behaviours)])
     assert bool(analysis.sections) != bool(analysis.extract)
-    assert (analysis.status is Status.PENDING) == bool(analysis.extract and behaviours)
-    assert (analysis.pending_reason is not None) == (analysis.status is Status.PENDING)
+    assert (analysis.status is not Status.COMPLETE) == bool(analysis.extract and behaviours)
+    assert (analysis.pending_reason is not None) == (analysis.status is not Status.COMPLETE)
 
 
 @given(st.text(max_size=300), st.text(max_size=20))
@@ -192,7 +276,7 @@ def test_whatever_the_models_say_there_is_an_analysis(
 def test_whatever_a_paper_says_there_is_an_analysis(text: str, heading: str) -> None:
     paper = replace(TEXT, sections=(Section(heading=heading, text=text),))
     for models in ((), (FIRST,)):
-        analysis = analyze(PICK, paper, HF, models, Models(one=out_of(FaultKind.RATE)), 60_000)
+        analysis = analyzed(Models(one=out_of(FaultKind.RATE)), *models, text=paper)
         assert analysis.paper_id == PICK.paper_id
 
 
@@ -229,6 +313,5 @@ def test_an_answer_is_kept_to_the_letter(tmp_path: Path, text: str) -> None:
 def test_an_earlier_analysis_of_the_same_text_stands_in_for_models_that_fail() -> None:
     earlier = an_analysis(model="openai/earlier")
     failing = Models(one=out_of(FaultKind.RATE))
-    made = analyze(PICK, TEXT, HF, (Model(name="x/one"),), failing, 60_000, lambda: earlier)
-    assert made is earlier
-    assert analyze(PICK, TEXT, HF, (), Models(), 60_000, lambda: earlier) is earlier
+    assert analyzed(failing, FIRST, recall=lambda: earlier) is earlier
+    assert analyzed(Models(), recall=lambda: earlier) is earlier

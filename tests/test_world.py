@@ -9,17 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from builders import DAY
+from conftest import World
 from markdown_it import MarkdownIt
 from selectolax.lexbor import LexborHTMLParser
 
@@ -33,75 +28,6 @@ from broadsheet.publishing import Published
 pytestmark = [pytest.mark.real, pytest.mark.flow]
 
 SATURDAY = dt.date(2026, 1, 10)
-
-
-class World:
-    """The replayed world, from the test's side."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def set(self, **settings: object) -> None:
-        """Change how it behaves from now on."""
-        httpx.post(f"{self.url}/_control", json=settings).raise_for_status()
-
-    @property
-    def stats(self) -> dict[str, Any]:
-        """Its counts since the test began."""
-        found: dict[str, Any] = httpx.get(f"{self.url}/_stats").raise_for_status().json()
-        return found
-
-    @property
-    def model_requests(self) -> int:
-        """How often the model was asked, whatever it answered."""
-        counts = self.stats["by"].items()
-        return sum(count for route, count in counts if route.startswith("llm "))
-
-    def has_html(self, paper_id: str) -> bool:
-        """Whether arXiv has a page of the paper."""
-        return httpx.get(f"{self.url}/html/{paper_id}").status_code == 200
-
-
-@pytest.fixture(scope="module")
-def running(shared: Path) -> Iterator[World]:
-    """The world, started once for all tests of this file."""
-    script = shared / "world" / "world.py"
-    if not script.is_file():
-        pytest.skip("needs ../shared/world, which is not here")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(script), "--port", str(port)])
-    try:
-        started = World(f"http://127.0.0.1:{port}")
-        wait_for(started, process)
-        yield started
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(world: World, process: subprocess.Popen[bytes]) -> None:
-    """Return once the world answers."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            assert world.stats
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(f"world.py does not answer, exit code {process.poll()}")
-
-
-@pytest.fixture
-def world(running: World, server: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world that has seen nothing yet, late, where everything works; no model is configured."""
-    running.set(reset=True, snapshot="late", mode="good", faults=[])
-    monkeypatch.setenv("BROADSHEET_HUGGINGFACE_URL", running.url)
-    monkeypatch.setenv("BROADSHEET_ARXIV_API_URL", f"{running.url}/api/query")
-    monkeypatch.setenv("BROADSHEET_ARXIV_URL", running.url)
-    monkeypatch.setenv("OPENAI_API_BASE", f"{running.url}/v1")
-    return running
 
 
 @pytest.fixture
@@ -190,7 +116,7 @@ def test_recorded_picks_are_among_the_best_scored(
 MODES = {  # how the model answers: what that would leave on a page shown raw, how many wait
     "prose": ("as an AI language model", 16),
     "fence": ("Here is the JSON", 0),
-    "badjson": ('{"area"', 16),
+    "badjson": ('{"area"', 0),
     "length": ('{"area"', 16),
     "empty": ("finish_reason", 16),
     "inject": ('{"area"', 0),
@@ -207,7 +133,9 @@ def test_whatever_the_model_answers_both_pages_are_whole_and_harmless(
     world.set(snapshot="early", mode=mode)
     published = make("hf")
     assert published.outcome is (Outcome.PARTIAL if pending else Outcome.COMPLETE)
-    assert (published.selected, published.pending, world.model_requests) == (16, pending, 16)
+    # What cannot be used is asked for once more.
+    assert (published.selected, published.pending) == (16, pending)
+    assert world.model_requests == 16 + pending
     assert published.report
     markdown = published.report.read_text(encoding="utf-8")
     web_page = published.report.with_suffix(".html").read_text(encoding="utf-8")

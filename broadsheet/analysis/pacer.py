@@ -1,0 +1,248 @@
+"""The pacer: a quota is used to the brim, by all workers together, and across restarts.
+
+A sliding-window log of the requests sent, per model, in the shared state: the next one goes as soon
+as the oldest leaves the window. Stamps are those of the moment of sending, so that nothing slow
+before it makes the window too short. A provider's request to wait holds back every worker.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from broadsheet.analysis.faults import backoff_seconds, parked_until
+from broadsheet.config import Model
+from broadsheet.errors import FaultKind, ModelError
+from broadsheet.state import State, Transaction
+
+logger = logging.getLogger(__name__)
+
+MARGIN, LEAST_MARGIN_SECONDS = 0.01, 0.1
+"""Added to a window, as a share of it and at least: one request may be longer on its way than the
+next, and arrive with less between them than they were sent with."""
+_ROUNDED_OFF_SECONDS = 0.05  # of what providers say, at most, where it is not whole seconds
+_KEPT_SECONDS = 2 * 86400.0
+_LEARNT_FOR_SECONDS = 86400.0
+_LONGEST_MINUTE = 60.0  # seconds; providers count requests over this at most, days aside
+_WORTH_TELLING_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quota:
+    """How many requests, and tokens, a window of so many seconds has room for; None: no limit."""
+
+    requests: int | None
+    tokens: int | None
+    seconds: float
+
+    @property
+    def width(self) -> float:
+        """Seconds after which a request certainly counts no more."""
+        return self.seconds + max(self.seconds * MARGIN, LEAST_MARGIN_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """One request in the log: when it was sent (seconds since 1970), and its tokens."""
+
+    at: float
+    tokens: int
+
+
+def seconds_to_wait(now: float, log: Sequence[Sent], quota: Quota, tokens: int) -> float:
+    """Until a request of so many tokens fits into the quota; 0 where it does now.
+
+    A request that is larger than the whole quota of tokens fits into an empty window.
+
+    Args:
+        now: seconds since 1970, as those of the log.
+        log: what was sent, oldest first.
+        quota: of the model.
+        tokens: that the request is expected to use.
+    """
+    width = quota.width
+    inside = [sent for sent in log if sent.at > now - width]
+    waits = [0.0]
+    if quota.requests is not None and len(inside) >= quota.requests:
+        waits.append(inside[-quota.requests].at + width - now)
+    if quota.tokens is not None:
+        room = quota.tokens - min(tokens, quota.tokens) - sum(sent.tokens for sent in inside)
+        for sent in inside:
+            if room >= 0:
+                break
+            room += sent.tokens
+            waits.append(sent.at + width - now)
+    return max(waits)
+
+
+class Pacer:
+    """Turns to send a request, one model's quota over all workers."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def turn(self, model: Model, tokens: int) -> str:
+        """Wait until a request may be sent, and enter it into the log; the entry's id.
+
+        Args:
+            model: whom to ask.
+            tokens: that the request is expected to use.
+
+        Raises:
+            ModelError: `daily`, the day's requests are used up.
+            StateError: the shared state cannot be used.
+        """
+        told = False
+        while True:
+            with self._state.transaction() as transaction:
+                wait = self._wait(transaction, model, tokens)
+                if wait <= 0:
+                    return self._enter(transaction, model, tokens)
+            if wait > _WORTH_TELLING_SECONDS and not told:
+                logger.info("waiting %.0f s for a turn at %s", wait, model.name)
+                told = True
+            time.sleep(wait)
+
+    def sent(self, turn: str) -> None:
+        """Stamp the turn's entry: its request is sent now."""
+        with self._state.transaction() as transaction:
+            transaction.run("update requests set sent_at = ? where id = ?", transaction.now, turn)
+
+    def answered(self, model: Model, turn: str, tokens: int) -> None:
+        """Enter the tokens that the request really used; its model is in order."""
+        with self._state.transaction() as transaction:
+            transaction.run("update requests set tokens = ? where id = ?", tokens, turn)
+            transaction.run(
+                "update models set strikes = 0, answered_at = ? where model = ?",
+                transaction.now,
+                model.name,
+            )
+
+    def refused(self, model: Model, turn: str, wait_seconds: float | None) -> int:
+        """Hold back every worker: the provider wants no request for a while.
+
+        Args:
+            model: whose provider refused.
+            turn: of the refused request, which does not count.
+            wait_seconds: as the provider says; None: ever longer, from refusal to refusal.
+
+        Returns:
+            How often in a row it has refused; requests that were under way together count once.
+        """
+        with self._state.transaction() as transaction:
+            now = transaction.now
+            _learn(transaction, model, turn, wait_seconds)
+            sent_at = transaction.run("delete from requests where id = ? returning sent_at", turn)
+            held_until, strikes = transaction.run(
+                "select held_until, strikes from models where model = ?", model.name
+            )[0]
+            if not sent_at or sent_at[0][0] > held_until or not strikes:
+                strikes += 1
+            minutes = model.window_seconds / _LONGEST_MINUTE
+            wait = wait_seconds or backoff_seconds(FaultKind.RATE, strikes) * minutes
+            until = max(held_until, now + wait * (1 + MARGIN) + _ROUNDED_OFF_SECONDS)
+            transaction.run(
+                "update models set held_until = ?, strikes = ? where model = ?",
+                until,
+                strikes,
+                model.name,
+            )
+            return int(strikes)
+
+    def _wait(self, transaction: Transaction, model: Model, tokens: int) -> float:
+        now = transaction.now
+        self._refuse_beyond_day(transaction, model)
+        quota = _quota_of(transaction, model)
+        since = now - quota.width
+        entries = transaction.run(
+            "select sent_at, tokens from requests where model = ? and sent_at > ? order by sent_at",
+            model.name,
+            since,
+        )
+        log = [Sent(at=at, tokens=used) for at, used in entries]
+        return max(_held_until(transaction, model) - now, seconds_to_wait(now, log, quota, tokens))
+
+    def _refuse_beyond_day(self, transaction: Transaction, model: Model) -> None:
+        if model.rpd is None:
+            return
+        now = dt.datetime.fromtimestamp(transaction.now, dt.UTC)
+        ends = parked_until(FaultKind.DAILY, model.name, now, None)
+        began = (ends - dt.timedelta(days=1)).timestamp()
+        count = "select count(*) from requests where model = ? and sent_at >= ?"
+        if transaction.run(count, model.name, began)[0][0] >= model.rpd:
+            raise ModelError(
+                f"{model.name}: its {model.rpd} requests of the day are used",
+                f"they are renewed at {ends:%Y-%m-%d %H:%M} UTC",
+                FaultKind.DAILY,
+                (ends - now).total_seconds(),
+            )
+
+    def _enter(self, transaction: Transaction, model: Model, tokens: int) -> str:
+        turn, now = uuid.uuid4().hex, transaction.now
+        transaction.run("insert into requests values (?, ?, ?, ?)", turn, model.name, now, tokens)
+        transaction.run("delete from requests where sent_at < ?", now - _KEPT_SECONDS)
+        transaction.run("insert into models (model) values (?) on conflict do nothing", model.name)
+        return turn
+
+
+def _quota_of(transaction: Transaction, model: Model) -> Quota:
+    """The quota by the settings; where they name none, what its refusals have taught."""
+    if model.rpm is None and model.tpm is None:
+        learnt = transaction.run(
+            "select learned_requests, learned_seconds from models"
+            " where model = ? and learned_at > ?",
+            model.name,
+            transaction.now - _LEARNT_FOR_SECONDS,
+        )
+        if learnt:
+            return Quota(requests=learnt[0][0], tokens=None, seconds=learnt[0][1])
+    return Quota(requests=model.rpm, tokens=model.tpm, seconds=model.window_seconds)
+
+
+def _held_until(transaction: Transaction, model: Model) -> float:
+    held = transaction.run("select held_until from models where model = ?", model.name)
+    return float(held[0][0]) if held else 0.0
+
+
+def _learn(transaction: Transaction, model: Model, turn: str, wait_seconds: float | None) -> None:
+    """Conclude from a refusal what the quota is, where the settings do not say.
+
+    The requests that went before it fill a window, the oldest of them leaves it when the wait is
+    over. A request sent and refused in spite of what was learnt takes one off.
+    """
+    if model.rpm is not None or model.tpm is not None or wait_seconds is None:
+        return
+    freed_at = transaction.now + wait_seconds
+    before = transaction.run(
+        "select count(*), min(sent_at) from requests where model = ? and sent_at > ?"
+        " and sent_at < (select sent_at from requests where id = ?)",
+        model.name,
+        freed_at - _LONGEST_MINUTE,
+        turn,
+    )
+    count, oldest = before[0]
+    quota = _quota_of(transaction, model)
+    if quota.requests is None:
+        seconds = freed_at - (oldest or 0.0)
+    else:
+        later = (
+            "select 1 from requests join models on requests.model = models.model"
+            " where id = ? and sent_at > learned_at"
+        )
+        is_anew = transaction.run(later, turn)
+        count = max(1, min(count, quota.requests - 1)) if is_anew else 0
+        seconds = quota.seconds
+    if not count:
+        return
+    transaction.run(
+        "update models set learned_requests = ?, learned_seconds = ?, learned_at = ?"
+        " where model = ?",
+        count,
+        seconds,
+        transaction.now,
+        model.name,
+    )
