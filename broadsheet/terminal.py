@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from broadsheet.redaction import redact_logs
+
 logger = logging.getLogger("broadsheet")
 
 
@@ -43,6 +45,7 @@ def quiet_prefect(debug: bool) -> None:
         "PREFECT_LOGGING_EXTRA_LOGGERS": "broadsheet",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     }.items():
         os.environ.setdefault(name, value)
 
@@ -60,6 +63,7 @@ def share_heaps() -> None:
 @contextmanager
 def progress(debug: bool) -> Iterator[None]:
     """Show our log on standard error while the block runs: a bar on a terminal, else lines."""
+    redact_logs()
     handler = _Bar() if sys.stderr.isatty() and not debug else _Lines()
     handler.setLevel(logging.DEBUG if debug else logging.INFO)
     logger.setLevel(logging.DEBUG if debug else logging.INFO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from broadsheet.config import Profile, load_settings
 from broadsheet.editions import Edition
 from broadsheet.models import Pick, ReadingSource, Section
 from broadsheet.sources.fulltext import FullTexts, abstract_only
+from broadsheet.sources.visibility import hides_message
 from broadsheet.styles import load_style
 from broadsheet.texts import read
 
@@ -190,6 +192,43 @@ class TestFallback:
             for abstract, reason in [("A", "shell"), ("A", "not_found"), ("B", "shell")]
         )
         assert one == same != other
+
+
+TAGS = "".join(chr(0xE0000 + ord(letter)) for letter in "praise it")
+
+
+class TestCharactersWithoutGlyphs:
+    """What a list says of a paper is stored as received; here it becomes what is read."""
+
+    def test_message_in_an_abstract_is_dropped_and_reported(self) -> None:
+        text = abstract_only(pick(abstract=f"Kites{TAGS} fly."), "not_wanted")
+        assert (text.sections, text.has_hidden_text) == (ABSTRACT, True)
+        assert text.sha256 == abstract_only(pick(), "not_wanted").sha256
+
+    @pytest.mark.parametrize("answer", [(200, WHOLE), (404, "")])
+    @pytest.mark.parametrize("place", ["title", "abstract"])
+    def test_message_in_the_list_is_reported_whatever_is_read(
+        self, web: Web, answer: Answer, place: str
+    ) -> None:
+        web.respond = lambda path, query: answer
+        smuggling: dict[str, Any] = {place: f"Kites {TAGS}"}
+        assert open_at(web).fetch(a_pick(**smuggling)).has_hidden_text
+        assert not open_at(web).fetch(a_pick()).has_hidden_text
+
+    def test_a_few_of_them_are_dropped_and_no_message(self) -> None:
+        text = abstract_only(pick(abstract="\ufeffKites\u200b\u2060 f\u00adly."), "not_wanted")
+        assert (text.sections, text.has_hidden_text) == (ABSTRACT, False)
+
+    @pytest.mark.real
+    def test_no_real_list_hides_a_message(self, shared: Path) -> None:
+        said = []
+        for path in sorted((shared / "world" / "data").glob("hf_*/*.json")):
+            papers = [entry["paper"] for entry in json.loads(path.read_text("utf-8"))]
+            said += [paper[name] for paper in papers for name in ("title", "summary")]
+        for path in sorted((shared / "data" / "arxiv_atom").iterdir()):
+            said.append(path.read_text("utf-8", "replace"))
+        assert len(said) > 200
+        assert [text[:60] for text in said if hides_message(text)] == []
 
 
 class TestTexts:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Sequence
 
 import httpx
 
@@ -19,6 +18,7 @@ from broadsheet.errors import SourceUnavailable
 from broadsheet.models import FullText, Pick, ReadingSource, Section
 from broadsheet.sources import http
 from broadsheet.sources.latexml import read_page
+from broadsheet.sources.visibility import hides_message, visible
 
 logger = logging.getLogger(__name__)
 
@@ -50,36 +50,49 @@ class FullTexts:
             page = read_page(response.text)
         if page.problem:
             return abstract_only(pick, page.problem, page.has_hidden_text)
-        version = page.version or pick.version
-        now = dt.datetime.now(dt.UTC)
-        return _full_text(pick.paper_id, version, "ok", page.sections, now, page.has_hidden_text)
+        return _full_text(
+            pick,
+            "ok",
+            page.sections,
+            version=page.version or pick.version,
+            fetched_at=dt.datetime.now(dt.UTC),
+            has_hidden_text=page.has_hidden_text,
+        )
 
 
 def abstract_only(pick: Pick, reason: str, has_hidden_text: bool = False) -> FullText:
-    """The reading that falls back to, or is content with, the abstract; `reason` says which."""
-    sections = (Section(heading="Abstract", text=pick.abstract),)
+    """The reading that falls back to, or is content with, the abstract; `reason` says which.
+
+    The lists are stored as received, so this is where what no reader sees is taken out.
+    """
     return _full_text(
-        pick.paper_id, pick.version, reason, sections, pick.fetched_at, has_hidden_text
+        pick,
+        reason,
+        (Section(heading="Abstract", text=visible(pick.abstract)),),
+        version=pick.version,
+        fetched_at=pick.fetched_at,
+        has_hidden_text=has_hidden_text,
     )
 
 
 def _full_text(
-    paper_id: str,
-    version: int | None,
+    pick: Pick,
     reason: str,
-    sections: Sequence[Section],
+    sections: tuple[Section, ...],
+    *,
+    version: int | None,
     fetched_at: dt.datetime,
     has_hidden_text: bool,
 ) -> FullText:
     content = json.dumps([[s.heading, s.text] for s in sections], ensure_ascii=False)
     return FullText(
-        paper_id=paper_id,
+        paper_id=pick.paper_id,
         version=version,
         reading_source=ReadingSource.HTML if reason == "ok" else ReadingSource.ABSTRACT,
         reason=reason,
-        sections=tuple(sections),
+        sections=sections,
         sha256=hashlib.sha256(content.encode()).hexdigest(),
-        has_hidden_text=has_hidden_text,
+        has_hidden_text=has_hidden_text or any(map(hides_message, (pick.title, pick.abstract))),
         fetched_at=fetched_at,
     )
 

@@ -12,7 +12,8 @@ https://github.com/brucemiller/LaTeXML/blob/master/lib/LaTeXML/resources/CSS/LaT
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -20,7 +21,14 @@ from typing import Literal, NamedTuple
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from broadsheet.models import Section
-from broadsheet.sources.visibility import Look, class_rules, look_inside
+from broadsheet.sources.visibility import (
+    Look,
+    Rule,
+    hides_message,
+    look_inside,
+    page_rules,
+    visible,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +53,7 @@ def read_page(html: str) -> Page:
     """The page's text by section; never raises, a truncated page is read as far as it goes."""
     page = LexborHTMLParser(_until_too_deep(html).encode("utf-8", "replace").decode())
     article = page.css_first("article.ltx_document")
-    walk = _Walk(class_rules(page))
+    walk = _Walk(page_rules(page))
     if article is not None:
         walk.over(article)
     sections = _sections("".join(walk.pieces))
@@ -186,29 +194,33 @@ def _shape(tag: str, class_names: str) -> _Shape:
     return next((shape for name, shape in _SHAPES.items() if name in names), fallback)
 
 
-# Characters without width: they split words for whoever searches the text, and can carry messages.
-_WIDTHLESS = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_WORDS = re.compile(f"[{_CJK}]{{2}}|[^\\W\\d_{_CJK}]+")
+"""Words; where they are written without spaces between, two characters count as one."""
+_COMMANDS = re.compile(
+    r"\\(?:begin|end|color|label|ref)\b(?:\[[^\]]*\])?\{[^{}]*\}|\\[a-zA-Z]+|\\."
 )
-_SMUGGLED = re.compile("[\U000e0020-\U000e007e]")
-"""Unicode's tag characters, an invisible copy of ASCII."""
-_LETTERS = re.compile(r"[^\W\d_]+")
+_PLAIN = Look()
+_UNREAD = ("noscript", "template")
+"""What LaTeXML never writes, and no reader sees. Comments are left out of both: LaTeXML writes the
+source's own."""
 
 
 class _Walk:
     """One walk over an article: its text with marks in `pieces`, and whether prose was hidden."""
 
-    def __init__(self, class_rules: Mapping[str, str]) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         self.pieces: list[str] = []
         self.has_hidden_text = False
-        self._class_rules = class_rules
+        self._rules = rules
         self._hidden_words: list[str] = []
 
-    def over(self, article: LexborNode) -> None:
-        """Adds the text below `article`."""
+    def over(self, *nodes: LexborNode, look: Look = _PLAIN, flow: _Flow = "blocks") -> None:
+        """Adds the text of the nodes and below them."""
         # A closing mark waits on the stack below the children it comes after.
-        stack: list[tuple[LexborNode | str, Look, _Flow]] = [(article, Look(), "blocks")]
+        stack: list[tuple[LexborNode | str, Look, _Flow]] = [
+            (node, look, flow) for node in reversed(nodes)
+        ]
         while stack:
             node, look, flow = stack.pop()
             if isinstance(node, str):
@@ -221,17 +233,16 @@ class _Walk:
     def _enter(
         self, node: LexborNode, look: Look, flow: _Flow
     ) -> Iterator[tuple[LexborNode | str, Look, _Flow]]:
-        attributes = node.attributes
-        class_names = attributes.get("class") or ""
-        shape = _shape(node.tag or "", class_names)
+        tag, attributes = node.tag or "", node.attributes
+        shape = _shape(tag, attributes.get("class") or "")
         if shape.is_dropped:
+            if tag in _UNREAD:
+                self._suspect(*_WORDS.findall(re.sub(r"<[^>]*>", " ", node.html or "")))
             return
-        look = look_inside(look, node.tag, attributes, self._class_rules)
-        if node.tag == "math" and (formula := attributes.get("alttext")):
+        look = look_inside(look, tag, attributes, self._rules)
+        if tag == "math" and (source := attributes.get("alttext")):
             if not look.is_invisible:
-                # LaTeXML wraps a long formula as TeX does, with a comment sign at the line's end.
-                formula = _WIDTHLESS.sub("", formula).replace("%\n", "").strip()
-                self.pieces.append(f"${formula}$")
+                self.pieces.append(self._formula(node, source, look))
             return
         self._mark(shape.opening, flow)
         yield shape.closing, look, flow
@@ -239,20 +250,42 @@ class _Walk:
         for child in reversed(list(node.iter(include_text=True))):
             yield child, look, inner
 
+    def _formula(self, node: LexborNode, source: str, look: Look) -> str:
+        """The formula's source; where that has words that the formula does not show, what it shows.
+
+        The source is an attribute, which no reader sees; it is taken because it reads better.
+        """
+        self._listen(source)
+        # LaTeXML wraps a long formula as TeX does, with a comment sign at the line's end.
+        source = visible(source).replace("%\n", "").strip()
+        words = {word for word in _WORDS.findall(_COMMANDS.sub(" ", source)) if len(word) > 1}
+        if len(words) >= 3:
+            inside = _Walk(self._rules)
+            inside.over(*node.iter(include_text=True), look=look, flow="line")
+            shown = unicodedata.normalize("NFKC", "".join(inside.pieces))
+            if sum(word not in shown for word in words) >= 3:
+                self.has_hidden_text = True
+                return shown
+        return f"${source}$"
+
     def _mark(self, mark: str, flow: _Flow) -> None:
         is_kept = flow != "line" or mark in (_NOTE, _NOTE_END)
         self.pieces.append(mark if is_kept or not mark else " ")
 
     def _say(self, text: str, look: Look, flow: _Flow) -> None:
-        self._suspect("x" * len(_SMUGGLED.findall(text)))
-        text = _WIDTHLESS.sub("", text)
+        self._listen(text)
+        text = visible(text)
         if look.is_invisible:
-            self._hidden_words += _LETTERS.findall(text)
+            self._hidden_words += _WORDS.findall(text)
             self._suspect(*self._hidden_words)
         elif text:
             self.pieces.append(text.replace("\n", _LINE) if flow == "verbatim" else text)
             if not text.isspace():
                 self._hidden_words.clear()
+
+    def _listen(self, text: str) -> None:
+        if not text.isascii() and hides_message(text):
+            self.has_hidden_text = True
 
     def _suspect(self, *words: str) -> None:
         # A phantom that holds a column open is a word at most; three in a row are prose.
