@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from broadsheet.errors import BroadsheetError, UsageError
+from broadsheet.redaction import redact
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,17 +43,32 @@ def run(
         bool, typer.Option("--sample", help="The embedded sample day: no network, no key.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the first lines of each.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would ask and cost; make no digest.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Make the digest of one date, one for each profile."""
+    from contextlib import nullcontext
+
     from broadsheet import terminal
 
-    if sample:
-        with terminal.sample_world() as sample_date:
-            code = _run(date or sample_date, profile or [], show, debug)
-    else:
-        code = _run(date, profile or [], show, debug)
+    with terminal.sample_world() if sample else nullcontext(None) as sample_date:
+        if estimate:
+            _estimate(date or sample_date, profile or [], debug)
+            return
+        code = _run(date or sample_date, profile or [], show, debug)
     raise typer.Exit(code)
+
+
+def _estimate(date: str | None, profiles: Sequence[str], debug: bool) -> None:
+    from broadsheet import estimating, terminal
+
+    day = _day(date) if date else None
+    names = _prepared(profiles)
+    with terminal.progress(debug):
+        estimates = estimating.estimate(names, day)
+    print("\n".join(estimating.describe(estimates)))
 
 
 def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> int:
@@ -133,6 +149,35 @@ def _report(published: Sequence[Published], show: bool) -> int:
 
 
 @app.command()
+def repair(
+    since: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Digests from there on. Default: all.")
+    ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Which profile; repeat for several. Default: all.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Finish what is pending in published digests, and nothing else."""
+    from broadsheet import terminal
+
+    day = _day(since) if since else None
+    names = _prepared(profile or [])
+    terminal.quiet_prefect(debug)
+    terminal.share_heaps()
+    with terminal.progress(debug):
+        from flows.repair import repair as mend  # here, not above: importing Prefect costs a second
+
+        state = mend(names if profile else None, day, return_state=True)
+    result: object = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    if not result:
+        print("nothing to repair")
+    raise typer.Exit(_report(cast("list[Published]", result), show=False))
+
+
+@app.command()
 def sql(
     query: Annotated[str | None, typer.Argument(help="SQL, or the name of a question.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read SQL from a file.")] = None,
@@ -176,7 +221,7 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        reason = " ".join(str(error).split())[:300] or "no reason given"
+        reason = redact(" ".join(str(error).split()))[:300] or "no reason given"
         print(f"broadsheet: {type(error).__name__}: {reason}; --debug shows where", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -20,14 +20,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from broadsheet.redaction import redact
+
 
 class BroadsheetError(Exception):
     """The root: `str()` is the message, `remedy` the next step for whoever reads it."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message, remedy)
-        self.message = message
-        self.remedy = remedy
+        self.message = redact(message)
+        self.remedy = redact(remedy)
+        super().__init__(self.message, self.remedy)
 
     def __str__(self) -> str:
         return self.message
@@ -95,7 +97,7 @@ class ModelError(BroadsheetError):
         wait_seconds: float | None = None,
     ) -> None:
         super().__init__(message, remedy)
-        self.args = (message, remedy, kind, wait_seconds)
+        self.args = (self.message, self.remedy, kind, wait_seconds)
         self.kind = kind
         self.wait_seconds = wait_seconds
 
@@ -116,5 +118,5 @@ class UnusableAnswer(ModelError):
         reason: str = "",
     ) -> None:
         super().__init__(message, remedy, kind, wait_seconds)
-        self.args = (message, remedy, kind, wait_seconds, reason)
+        self.args = (self.message, self.remedy, kind, wait_seconds, reason)
         self.reason = reason

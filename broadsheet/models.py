@@ -37,6 +37,9 @@ class ReadingSource(StrEnum):
     ABSTRACT = "abstract"
 
 
+PAPER_ID = r"(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})"
+"""The pattern of an arXiv identifier without its version."""
+
 EXTRACTIVE = "extractive"
 """The backend that quotes the paper itself: the last of every list of models."""
 

@@ -123,21 +123,24 @@ def _published(digest: Digest, report: Path, since: dt.datetime) -> Published:
 
 
 def recall(edition: Edition, text: FullText) -> Analysis | None:
-    """The complete analysis that a model made of that text for this edition before, if one did."""
+    """The complete analysis that a model made of the paper for this edition before, if one did.
+
+    One of the same text is preferred; one of another, such as the abstract before there was a page,
+    still says more than an extract.
+    """
     wanted = {
         "paper_id": text.paper_id,
         "language": edition.style.language,
         "prompt_version": edition.style.version,
-        "source_sha256": text.sha256,
         "status": Status.COMPLETE,
     }
-    for row in edition.earlier_analyses:
-        if all(row[key] == value for key, value in wanted.items()):
-            return _stored_analysis(row)
-    return None
+    made = [r for r in edition.earlier_analyses if all(r[k] == v for k, v in wanted.items())]
+    made.sort(key=lambda row: row["source_sha256"] != text.sha256)
+    return stored_analysis(made[0]) if made else None
 
 
-def _stored_analysis(row: Mapping[str, Any]) -> Analysis:
+def stored_analysis(row: Mapping[str, Any]) -> Analysis:
+    """The analysis that a row of the table holds."""
     values = {name: row[name] for name in Analysis.__dataclass_fields__}
     sections: dict[str, str | list[str]] = json.loads(row["sections"])
     values["sections"] = {k: v if isinstance(v, str) else tuple(v) for k, v in sections.items()}

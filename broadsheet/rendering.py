@@ -38,15 +38,15 @@ DAGGER = "†"
 
 _HOSTS = "|".join(re.escape(host) for host in LINKED_HOSTS)
 _URL = (
-    rf"(?:https?://(?:[A-Za-z0-9-]+\.)*(?:{_HOSTS})(?=[/?#)\s]|$)"
-    r"(?:[/?#][A-Za-z0-9_./?=&%#:~+,;@-]*)?)"
+    rf"(?:https?://(?:[A-Za-z0-9-]+\.)*(?:{_HOSTS})(?=[/?#\s]|\)(?=[\s.,;]|$)|$)"
+    r"(?:[/?#](?:(?!://)[A-Za-z0-9_./?=&%#:~+,;@-])*)?)"
 )
-_PLAIN = rf"(?P<url>{_URL})|(?P<scheme>://)|(?P<mark>[\\\[\]`~|<]|&(?=#?\w+;)|(?<=www)\.)"
+_PLAIN = rf"(?<![A-Za-z0-9])(?P<url>{_URL})|(?P<scheme>://)|(?P<mark>[\\\[\]`~|<]|&(?=#?\w+;)|(?<=www)\.)"
 _LINE = re.compile(rf"{_PLAIN}|(?P<emphasis>\*|(?<![^\W_])_|_(?![^\W_]))", re.I)
 _PROSE = re.compile(
-    r"(?P<code>`[^`\n]+`)"
+    r"(?P<code>`(?:(?!!\[)[^`\n<])+`)"
     r"|!\[(?P<alt>[^\[\]\n]*)\]\([^()\n]*\)"
-    r"|\[(?P<label>[^\[\]\n]*)\]\(\s*<?(?P<target>[^\s()<>]*)[^()\n]*\)"
+    r"|\[(?P<label>[^\[\]\n]*)\]\([ \t]*<?(?P<target>[^\s()<>]*)[^()\n]*\)"
     rf"|{_PLAIN}",
     re.I,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -15,6 +16,9 @@ from broadsheet.schemas import SCHEMAS
 from broadsheet.warehouse import Partition, Warehouse
 
 logger = logging.getLogger(__name__)
+
+NOTHING: dict[str, list[Partition]] = {table: [] for table in SCHEMAS}
+"""For a warehouse that is to read a few partitions only: none of any table."""
 
 
 def score(edition: Edition) -> pa.Table:
@@ -31,7 +35,7 @@ def score(edition: Edition) -> pa.Table:
         "fresh_days": scoring.fresh_days,
         "negative": scoring.negative_points,
     }
-    with Warehouse(edition.lake, only={**_NOTHING, "listings": only}) as warehouse:
+    with Warehouse(edition.lake, only={**NOTHING, "listings": only}) as warehouse:
         scores = warehouse.run(
             "marts.scores",
             profile=profile.name,
@@ -58,7 +62,7 @@ def select(edition: Edition, scores: pa.Table) -> list[Pick]:
         {"profile": name, "date": date - back * days}
         for days in range(1, selection.repeat_after_days + 1)
     ]
-    with Warehouse(edition.lake, only={**_NOTHING, "digests": earlier}) as warehouse:
+    with Warehouse(edition.lake, only={**NOTHING, "digests": earlier}) as warehouse:
         warehouse.put("marts.scores", scores)
         marked = warehouse.run(
             "marts.selection",
@@ -69,12 +73,9 @@ def select(edition: Edition, scores: pa.Table) -> list[Pick]:
             repeat_after_days=selection.repeat_after_days,
         )
     _store(edition, marked)
-    picks = [_pick(row) for row in to_rows(marked) if row["is_selected"]]
+    picks = [pick_of(row) for row in to_rows(marked) if row["is_selected"]]
     logger.info("selected %d of %d papers for %s", len(picks), len(scores), edition)
     return picks
-
-
-_NOTHING: dict[str, list[Partition]] = {table: [] for table in SCHEMAS}
 
 
 def _rows(interests: tuple[Interest, ...]) -> list[dict[str, object]]:
@@ -90,7 +91,8 @@ def _store(edition: Edition, scores: pa.Table) -> None:
         edition.lake.write("scores", rows, "scores", **partition)
 
 
-def _pick(row: dict[str, object]) -> Pick:
+def pick_of(row: Mapping[str, object]) -> Pick:
+    """The pick that a row of `sql/marts/selection.sql` or `published.sql` describes."""
     values = {name: row[name] for name in Pick.__dataclass_fields__}
     for name in ("authors", "categories", "sources"):
         values[name] = tuple(values[name] or ())  # type: ignore[arg-type]

@@ -29,6 +29,34 @@ from broadsheet.errors import UsageError
 _SLACK = 2
 """An answer may be so many times as long as asked for before it counts as malformed."""
 
+_LENGTHS = (
+    (150, "one sentence"),
+    (300, "one or two sentences"),
+    (450, "two or three sentences"),
+    (700, "a short paragraph"),
+)
+_LONG = "a paragraph or two"
+_COUNTS = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+
+
+def _counted(items: int) -> str:
+    if items == 1:
+        return "one item"
+    return f"{_COUNTS[items - 1] if items <= len(_COUNTS) else items} items"
+
 
 class SectionSpec(BaseModel):
     """One question asked of every paper; `heading` and `instruction` are by language."""
@@ -44,6 +72,14 @@ class SectionSpec(BaseModel):
     """Whether a list is printed with numbers instead of bullets."""
     heading: dict[str, str]
     instruction: dict[str, str]
+
+    @property
+    def extent(self) -> str:
+        """What fills it, in words: a model that repeats them states no number of its own."""
+        length = next((words for chars, words in _LENGTHS if self.max_chars <= chars), _LONG)
+        if self.kind == "text":
+            return length
+        return f"a list of at most {_counted(self.max_items)}, each {length}"
 
 
 class _Sections(BaseModel):
@@ -90,7 +126,8 @@ class Style:
         return create_model("Answer", __config__=ConfigDict(extra="ignore"), **fields)
 
     def _property(self, section: SectionSpec) -> dict[str, Any]:
-        said = {"description": section.instruction[self.language]}
+        limit = f"at most {section.max_chars} characters"
+        said = {"description": f"{section.instruction[self.language]} ({limit})"}
         if section.kind == "text":
             return {"type": "string", **said}
         return {"type": "array", "items": {"type": "string"}, **said}

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from broadsheet.editions import Edition
+from broadsheet.lake import Lake
 from broadsheet.models import FullText, Pick, ReadingSource, Section
-from broadsheet.sources.fulltext import abstract_only
+from broadsheet.sources.fulltext import FullTexts, abstract_only
 
 
 def read(edition: Edition, pick: Pick) -> FullText:
     """The paper's text as the profile wants it; what was read once for the date is read again."""
     if edition.profile.read == "abstract":
         return abstract_only(pick, "not_wanted")
-    name = pick.paper_id.replace("/", "_")
-    stored = edition.lake.rows("fulltexts", name, date=edition.date)
+    stored = edition.lake.rows("fulltexts", _name(pick), date=edition.date)
     if stored:
         return _stored(stored[0])
     text = edition.fulltexts.fetch(pick)
-    row = {**asdict(text), "chars": text.chars}
-    edition.lake.write("fulltexts", [row], name, date=edition.date)
+    _store(edition.lake, edition.date, pick, text)
     return text
+
+
+def look_again(lake: Lake, pages: FullTexts, date: dt.date, pick: Pick) -> FullText:
+    """The paper's text as arXiv has it now; where there is a page to read, it is the date's text.
+
+    A page that is still not there changes nothing that is stored.
+    """
+    text = pages.fetch(pick)
+    if text.reading_source is ReadingSource.HTML:
+        _store(lake, date, pick, text)
+    return text
+
+
+def _store(lake: Lake, date: dt.date, pick: Pick, text: FullText) -> None:
+    row = {**asdict(text), "chars": text.chars}
+    lake.write("fulltexts", [row], _name(pick), date=date)
+
+
+def _name(pick: Pick) -> str:
+    return pick.paper_id.replace("/", "_")
 
 
 def _stored(row: Mapping[str, Any]) -> FullText:

@@ -24,4 +24,4 @@ def daily(profiles: list[str], date: dt.date | None = None) -> State[Any]:
     """The digests of these profiles for a date; without one, for the newest that has a list."""
     date = date or newest_date(profiles[0])
     states: list[State[Any]] = [digest(name, date, return_state=True) for name in profiles]
-    return sum_up(profiles, date, states)
+    return sum_up([(name, date) for name in profiles], states)

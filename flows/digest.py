@@ -11,30 +11,33 @@ publish_digest   lake, reports, artifacts
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow, unmapped
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from broadsheet.editions import open_edition
+from broadsheet.editions import Edition, open_edition
+from broadsheet.models import Analysis, Pick
 from broadsheet.publishing import Published
 from tasks.analyses import analyze_paper, follow
 from tasks.digests import as_state, publish_digest, record_run, tag_run
 from tasks.papers import fetch_fulltext, hear, ingest_listing, score_papers, select_papers
 
-_threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
+threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
+
+PER_EDITION: dict[str, Any] = {
+    "task_runner": threads,
+    "on_completion": [record_run],
+    "on_failure": [record_run],
+    "on_crashed": [record_run],
+    "on_cancellation": [record_run],
+}
+"""How every flow of one edition runs: its papers side by side, its end a row in `runs`."""
 
 
-@flow(
-    name="digest",
-    flow_run_name="{profile} {date}",
-    task_runner=_threads,  # type: ignore[arg-type]  # its own future is not the base's, for mypy
-    on_completion=[record_run],
-    on_failure=[record_run],
-    on_crashed=[record_run],
-    on_cancellation=[record_run],
-)
+@flow(name="digest", flow_run_name="{profile} {date}", **PER_EDITION)
 def digest(profile: str, date: dt.date) -> State[Published]:
     """The digest of one profile and date, published."""
     edition = open_edition(profile, date)
@@ -43,7 +46,13 @@ def digest(profile: str, date: dt.date) -> State[Published]:
     heard = hear(edition, listings)
     scores = score_papers(edition)
     picks = select_papers(edition, scores)
+    analyses = write_up(edition, picks)
+    published = publish_digest(edition, heard, scores, picks, analyses)
+    return as_state(published)
+
+
+def write_up(edition: Edition, picks: Sequence[Pick]) -> list[Analysis]:
+    """The analyses of these picks, in their order: each one's text fetched, then analyzed."""
     texts = fetch_fulltext.map(picks, unmapped(edition))
     analyses = analyze_paper.map(picks, texts, unmapped(edition))
-    published = publish_digest(edition, heard, scores, picks, follow(edition, analyses))
-    return as_state(published)
+    return follow(edition, analyses)

@@ -44,6 +44,7 @@ def analyze_paper(pick: Pick, text: FullText, edition: Edition) -> Analysis:
 
 
 def _ask(edition: Edition, question: Question, model: Model) -> Answer:
+    edition.desk.refuse(question, model)
     state: State[Answer] = ask_model(edition, question, model, return_state=True)
     return state.result()
 

@@ -77,13 +77,13 @@ def record_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 
 
 def sum_up(
-    profiles: Sequence[str], date: dt.date, states: Sequence[State[Published]]
+    editions: Sequence[tuple[str, dt.date]], states: Sequence[State[Published]]
 ) -> State[Any]:
-    """One state for all profiles' digests: failed if any is, else the least complete one's name."""
+    """One state for all these digests: failed if any is, else the least complete one's name."""
     results = [state.result(raise_on_failure=False) for state in states]
     published = [
-        result if isinstance(result, Published) else publishing.failed(profile, date, result)
-        for profile, result in zip(profiles, results, strict=True)
+        result if isinstance(result, Published) else publishing.failed(*edition, result)
+        for edition, result in zip(editions, results, strict=True)
     ]
     outcomes = {p.outcome for p in published}
     if Outcome.FAILED in outcomes:

@@ -13,6 +13,7 @@ from broadsheet import ingest, scoring, texts
 from broadsheet.editions import Edition
 from broadsheet.ingest import Heard, Ingested
 from broadsheet.models import FullText, Pick
+from broadsheet.repairing import Missed, Repair
 from broadsheet.sources import Source
 
 
@@ -48,3 +49,9 @@ def select_papers(edition: Edition, scores: pa.Table) -> list[Pick]:
 def fetch_fulltext(pick: Pick, edition: Edition) -> FullText:
     """The text of a paper, HTML or abstract."""
     return texts.read(edition, pick)
+
+
+@task(task_run_name="look again for {missed.pick.paper_id}", cache_policy=NO_CACHE)
+def look_again(missed: Missed, repair: Repair) -> FullText:
+    """The text of a paper as arXiv has it now; its page, where there is one, is in the lake."""
+    return texts.look_again(repair.lake, repair.pages, missed.date, missed.pick)

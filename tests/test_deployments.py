@@ -25,5 +25,12 @@ def test_entrypoint_loads_and_takes_its_parameters(
     monkeypatch.chdir(PROJECT)
     flow: Any = load_flow_from_entrypoint(deployment["entrypoint"])
     assert set(deployment["parameters"]) <= set(flow.parameters.properties)
-    for profile in deployment["parameters"]["profiles"]:
+    for profile in deployment["parameters"].get("profiles", []):
         assert load_profile(load_settings(), profile)
+
+
+def test_what_is_pending_is_repaired_every_hour() -> None:
+    [repair] = [d for d in DEPLOYMENTS if d["name"] == "repair"]
+    [schedule] = repair["schedules"]
+    assert schedule["cron"].split()[1:] == ["*"] * 4
+    assert repair["concurrency_limit"]["limit"] == 1

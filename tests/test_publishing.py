@@ -106,8 +106,21 @@ def test_a_complete_analysis_of_the_same_text_is_recalled(edition: Edition) -> N
     publish(edition, composed(edition, made), "run-1")
     text = replace(a_fulltext(), paper_id=made.paper_id, sha256=made.source_sha256)
     assert recall(edition, text) == made
-    assert recall(edition, replace(text, sha256="another text")) is None
     assert recall(edition, replace(text, paper_id="2601.00009")) is None
+
+
+def test_an_analysis_of_the_abstract_is_recalled_where_there_is_none_of_the_page(
+    edition: Edition,
+) -> None:
+    of_abstract = analyzed(1, prompt_version=edition.style.version, source_sha256="a")
+    publish(edition, composed(edition, of_abstract), "run-1")
+    page = replace(a_fulltext(), paper_id=of_abstract.paper_id, sha256="b")
+    assert recall(edition, page) == of_abstract
+    of_page = replace(of_abstract, question="ef" * 32, source_sha256="b")
+    publish(edition, composed(edition, of_page), "run-2")
+    fresh = replace(edition)
+    assert recall(fresh, page) == of_page
+    assert recall(fresh, replace(page, sha256="a")) == of_abstract
 
 
 def test_neither_pending_nor_extractive_ones_are_recalled(edition: Edition) -> None:

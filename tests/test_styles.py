@@ -78,7 +78,8 @@ def test_the_schema_asks_for_every_section_strictly(name: str, language: str) ->
     assert list(style.answer_model.model_fields) == ids
     for section in style.sections:
         asked = style.schema["properties"][section.id]
-        assert asked["description"] == section.instruction[language]
+        limit = f"(at most {section.max_chars} characters)"
+        assert asked["description"] == f"{section.instruction[language]} {limit}"
         assert asked["type"] == {"text": "string", "list": "array"}[section.kind]
 
 
@@ -245,10 +246,28 @@ def test_a_new_folder_is_a_new_style_from_the_question_to_the_page(styles: Path)
     question = ask_about(pick, a_fulltext(), style, Model(name="maker/any"), 10_000)
     assert "measured" in question.schema["properties"]  # type: ignore[operator]
     assert question.style == "brief"
-    assert "- measured (list)" in question.messages[1]["content"]
+    assert "- measured (a list of" in question.messages[1]["content"]
 
     sections = style.answer_model.model_validate(good(style)).model_dump()
     analysis = an_analysis("brief", "en", sections=sections)
     digest = a_digest("brief", "en", Article(pick=pick, analysis=analysis))
     assert "### 5. What was measured" in render_markdown(digest, style)
     assert "5. What was measured</h3>" in render_html(digest, style)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"kind": "text", "max_chars": 150}, "one sentence"),
+        ({"kind": "text", "max_chars": 400}, "two or three sentences"),
+        ({"kind": "text", "max_chars": 5000}, "a paragraph or two"),
+        ({"max_items": 1}, "a list of at most one item, each one or two sentences"),
+        ({"max_items": 12}, "a list of at most twelve items, each one or two sentences"),
+        ({"max_items": 20}, "a list of at most 20 items, each one or two sentences"),
+    ],
+)
+def test_what_fills_a_section_is_said_in_words(changed: dict[str, Any], words: str) -> None:
+    spec = (
+        SHIPPED["hf"].sections[0].model_copy(update={"kind": "list", "max_chars": 300, **changed})
+    )
+    assert spec.extent == words

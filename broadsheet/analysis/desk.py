@@ -72,6 +72,18 @@ class Desk:
         """The stored answer to the question; None where it was never answered."""
         return answers.find(self._lake, question.key)
 
+    def refuse(self, question: Question, model: Model) -> None:
+        """Raise where asking is of no use: the model is parked, and the answer is not stored.
+
+        Raises:
+            ModelError: of the kind that the model is parked for.
+        """
+        try:
+            self._refuse(model)
+        except ModelError:
+            if not self.find(question):
+                raise
+
     def ask(
         self, question: Question, model: Model, slot: AbstractContextManager[object] | None = None
     ) -> Answer:

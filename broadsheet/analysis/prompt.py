@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from unicodedata import category
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
@@ -21,18 +20,13 @@ from broadsheet.analysis.reading import was_cut
 from broadsheet.config import Model
 from broadsheet.errors import UsageError
 from broadsheet.models import Answer, FullText, Pick, Question, Section
+from broadsheet.sources import visibility
 from broadsheet.styles import Style
 
 _DISPENSABLE = re.compile(
     r"^\W*(?:\d+\.?\s+)?(?:appendi|supplement|acknowledge?ment|related work)|^[A-H]\.\d*\s", re.I
 )
 _LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_BLANK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\U000e0000-\U000e0fff]"
-)
-"""Variation selectors, tags and letters without a shape, which are no control characters."""
-_UNSEEN = {"Cc", "Cf", "Cs"}
 _MAX_QUOTED_CHARS = 4000
 """So much of an unusable answer is shown to the model that gave it."""
 
@@ -97,14 +91,8 @@ def _objection(question: Question, answer: Answer, reason: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text without characters that no reader sees; line breaks of any kind become one kind.
-
-    Left out: control characters but for tab and line break, zero-width and direction-changing
-    ones, lone surrogates, variation selectors and tags, which can hold a hidden message
-    (https://www.unicode.org/charts/PDF/UE0000.pdf).
-    """
-    shaped = _BLANK.sub("", _LINE_END.sub("\n", text))
-    return "".join(c for c in shaped if c in "\n\t" or category(c) not in _UNSEEN)
+    """The text without characters that no reader sees; line breaks of any kind become one kind."""
+    return visibility.visible(_LINE_END.sub("\n", text))
 
 
 def content_key(*parts: object) -> str:

@@ -24,14 +24,14 @@ import requests
 
 from broadsheet.config import Settings
 from broadsheet.errors import NotPublishedYet, SourceError, UnknownShape
-from broadsheet.models import Listing
+from broadsheet.models import PAPER_ID, Listing
 from broadsheet.sources import Day, http
 
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 100
 _NEW_YORK = ZoneInfo("America/New_York")
-_ENTRY_ID = re.compile(r"arxiv\.org/abs/(?P<id>.+?)v(?P<version>\d+)$")
+_ENTRY_ID = re.compile(rf"arxiv\.org/abs/(?P<id>{PAPER_ID})v(?P<version>\d+)$")
 _one_connection = threading.Lock()
 _asked_at: dict[str, float] = {}
 """When each endpoint was last asked, by the monotonic clock: the process's, whoever asked."""

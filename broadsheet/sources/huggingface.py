@@ -17,14 +17,12 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from broadsheet.config import Settings
 from broadsheet.errors import NotPublishedYet, SourceError, UnknownShape
-from broadsheet.models import Listing
+from broadsheet.models import PAPER_ID, Listing
 from broadsheet.sources import Day, http
 
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 100  # the API's maximum; its default of 50 truncates long days without a word
-PAPER_ID = r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
-
 
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -35,7 +33,7 @@ class _Author(BaseModel):
 
 
 class _Paper(BaseModel):
-    id: Annotated[str, Field(pattern=PAPER_ID)]
+    id: Annotated[str, Field(pattern=f"^{PAPER_ID}$")]
     title: str
     summary: str
     authors: list[_Author]
