@@ -76,6 +76,7 @@ def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> 
 
     day = _day(date) if date else None
     names = _prepared(profiles)
+    _refuse_unpriced()
     terminal.quiet_prefect(debug)
     terminal.share_heaps()
     with terminal.progress(debug):
@@ -116,6 +117,13 @@ def _prepared(profiles: Sequence[str]) -> list[str]:
         load_style(settings, profile.style, profile.language)
     _refuse_unwritable(settings.home)
     return names
+
+
+def _refuse_unpriced() -> None:
+    from broadsheet.analysis.prices import refuse_unpriced
+    from broadsheet.config import load_settings
+
+    refuse_unpriced(load_settings())
 
 
 def _refuse_unwritable(home: Path) -> None:
@@ -163,6 +171,7 @@ def repair(
 
     day = _day(since) if since else None
     names = _prepared(profile or [])
+    _refuse_unpriced()
     terminal.quiet_prefect(debug)
     terminal.share_heaps()
     with terminal.progress(debug):

@@ -163,8 +163,30 @@ def test_a_model_that_is_done_is_asked_once_by_all_workers(opened: Opened, kind:
         worker.join()
     assert len(provider.asked) == 1
     assert found == {kind: 8}
-    assert fault_of(opened(provider, "another run"), 9).kind is kind
+
+
+def test_a_day_that_is_used_up_is_so_for_the_next_run_too(opened: Opened) -> None:
+    provider = Provider(FaultKind.DAILY)
+    fault_of(opened(provider))
+    assert fault_of(opened(provider, "next run"), 2).kind is FaultKind.DAILY
     assert len(provider.asked) == 1
+
+
+@pytest.mark.parametrize("kind", [FaultKind.CREDIT, FaultKind.AUTH])
+def test_a_key_or_account_is_tried_once_by_a_new_run(opened: Opened, kind: FaultKind) -> None:
+    provider = Provider(None, kind, kind)
+    first = opened(provider, "first run")
+    first.ask(a_question(1), MODEL)
+    for number in (2, 3):
+        assert fault_of(first, number).kind is kind
+    next_run = opened(provider, "next run")
+    workers = [threading.Thread(target=fault_of, args=(next_run, n)) for n in range(4, 9)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(provider.asked) == 3
+    opened(provider, "when it is mended").ask(a_question(9), MODEL)
 
 
 def test_a_minutes_limit_is_waited_out(opened: Opened) -> None:
@@ -173,23 +195,23 @@ def test_a_minutes_limit_is_waited_out(opened: Opened) -> None:
     assert len(provider.asked) == 3
 
 
-def test_a_limit_without_end_parks_the_model(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_limit_without_end_is_left_alone_by_the_run(opened: Opened) -> None:
     attempts = faults.TREATMENTS[FaultKind.RATE].attempts
-    provider = Provider(*[FaultKind.RATE] * (attempts + 5))
-    assert fault_of(opened(provider)).kind is FaultKind.RATE
+    provider = Provider(*[FaultKind.RATE] * (attempts + 1))
+    desk = opened(provider)
+    assert fault_of(desk).kind is FaultKind.RATE
+    assert fault_of(desk, 2).kind is FaultKind.RATE
     assert len(provider.asked) == attempts + 1
-    assert fault_of(opened(provider), 2).kind is FaultKind.RATE
-    assert len(provider.asked) == attempts + 1
+    opened(provider, "next run").ask(a_question(2), MODEL)
 
 
 def test_a_wait_of_an_hour_is_not_waited_out(opened: Opened) -> None:
     provider = Provider(ModelError("later", "wait", FaultKind.RATE, 1800))
     started = time.monotonic()
-    assert fault_of(opened(provider)).kind is FaultKind.RATE
+    desk = opened(provider)
+    assert fault_of(desk).kind is FaultKind.RATE
     assert time.monotonic() - started < 5
-    assert fault_of(opened(provider), 2).kind is FaultKind.RATE
+    assert fault_of(desk, 2).kind is FaultKind.RATE
     assert len(provider.asked) == 1
 
 
@@ -201,14 +223,16 @@ def test_a_passing_failure_is_tried_again(opened: Opened, kind: FaultKind) -> No
 
 
 @pytest.mark.parametrize("kind", [FaultKind.OVERLOAD, FaultKind.NETWORK])
-def test_a_lasting_failure_parks_the_model(opened: Opened, kind: FaultKind) -> None:
+def test_a_lasting_failure_is_left_alone_by_the_run_and_tried_by_the_next(
+    opened: Opened, kind: FaultKind
+) -> None:
     attempts = faults.TREATMENTS[kind].attempts
-    provider = Provider(*[kind] * 50)
+    provider = Provider(*[kind] * (attempts + 1))
     desk = opened(provider)
     assert fault_of(desk).kind is kind
-    assert len(provider.asked) == attempts + 1
     assert fault_of(desk, 2).kind is kind
     assert len(provider.asked) == attempts + 1
+    opened(provider, "next run").ask(a_question(2), MODEL)
 
 
 def test_a_garbled_response_is_asked_for_once_more(opened: Opened) -> None:

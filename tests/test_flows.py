@@ -13,6 +13,7 @@ import pytest
 from conftest import Web
 
 import broadsheet
+from broadsheet.analysis import pacer
 from broadsheet.config import load_settings
 from broadsheet.errors import NotPublishedYet, SourceUnavailable
 from broadsheet.lake import Lake
@@ -128,8 +129,9 @@ def test_paid_answer_shows_as_cached_in_the_run_history(world: SampleWorld, mode
 
 
 def test_failed_calls_leave_papers_pending_with_their_extract(
-    world: SampleWorld, model: Web
+    world: SampleWorld, model: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pacer, "backoff_seconds", lambda kind, strike: 0.01)
     model.respond = lambda path, query: (429, '{"error": {"message": "QUOTA-TEXT"}}')
     state = make()
     done = published(state)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from broadsheet.analysis.pacer import Pacer
 from broadsheet.analysis.parking import Parking
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind
@@ -39,6 +40,14 @@ def test_a_model_is_parked_for_everybody_until_then(state: State) -> None:
 
 def test_a_model_is_free_when_its_time_is_over(state: State) -> None:
     Parking(state).park(MODEL, FaultKind.DAILY, now() - HOUR)
+    assert Parking(state).parked(MODEL) is None
+
+
+def test_a_model_that_answers_is_parked_no_more(state: State) -> None:
+    pacer = Pacer(state)
+    turn = pacer.turn(MODEL, 1)
+    Parking(state).park(MODEL, FaultKind.CREDIT, now() + HOUR)
+    pacer.answered(MODEL, turn, 1)
     assert Parking(state).parked(MODEL) is None
 
 

@@ -229,6 +229,12 @@ PLANTED: list[tuple[str, Callable[[Lake], None], list[Row]]] = [
     ("outcomes_unlike_their_papers", _feature(outcome="complete"), [{"papers": 0, "listed": 0}]),
     ("outcomes_unlike_their_papers", _feature(outcome="empty", listed=3), [{"listed": 3}]),
     ("outcomes_unlike_their_papers", _feature("a", outcome=None), [{"outcome": None}]),
+    (
+        "claims_that_do_not_add_up",
+        _analyze("x", claims=3, claims_found=1, flags=[{"section": "idea", "claim": "9"}]),
+        [{"paper_id": "x", "claims": 3, "claims_found": 1, "flagged": 1}],
+    ),
+    ("claims_that_do_not_add_up", _analyze("x", claims=1, claims_found=0), [{"flagged": 0}]),
     ("analyses_without_text", _analyze("x", **_EMPTIED), [{"paper_id": "x", "style": "cv"}]),
     ("analyses_without_text", _analyze("x", sections=None, extract=None), [{"paper_id": "x"}]),
     ("analyses_without_text", _analyze("x", sections="no JSON"), [{"status": "complete"}]),

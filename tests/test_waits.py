@@ -94,6 +94,11 @@ def test_the_longer_of_words_and_headers_wins() -> None:
     assert wait_after("retry in 48s", retry_after="40") == 48
 
 
+def test_a_header_that_is_the_words_rounded_up_does_not_count() -> None:
+    assert wait_after("try again in 5.17s", retry_after="6") == 5.17
+    assert wait_after("try again in 5.17s", retry_after="7") == 7
+
+
 def test_what_is_used_up_says_when_it_is_renewed() -> None:
     spent = {"x_ratelimit_remaining_requests": "3", "x_ratelimit_remaining_tokens": "0"}
     renewed = {"x_ratelimit_reset_requests": "20m", "x_ratelimit_reset_tokens": "8s"}

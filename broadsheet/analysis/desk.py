@@ -35,9 +35,11 @@ _TRUSTED_SECONDS = 86400.0
 """A model that has answered nobody for so long is asked by one worker first, so that a dead key or
 a used-up day is met once."""
 _LONGEST_WAIT_SECONDS = 600.0
-"""A wait beyond this is no minute's limit: the model is parked and the next one takes over."""
+"""A wait beyond this is no minute's limit: the next model takes over."""
 _BAD_REQUESTS_IN_A_ROW = 3
 """After so many a model is not asked again in the run."""
+_TRIED_BY_A_NEW_RUN = (FaultKind.AUTH, FaultKind.CREDIT)
+"""What may have been put right meanwhile, without a change that can be seen from here."""
 _IN_DOUBT = (FaultKind.NETWORK, FaultKind.MALFORMED, FaultKind.CONTENT)
 """Faults that the provider may charge for."""
 
@@ -65,7 +67,9 @@ class Desk:
         self._parking, self._pacer = Parking(state), Pacer(state)
         self._ledger = Ledger(state, settings, run)
         self._request = request
+        self._opened_at = dt.datetime.now(dt.UTC)
         self._bad_requests: Counter[str] = Counter()
+        self._resting: dict[str, tuple[FaultKind, dt.datetime]] = {}
         self._warm: set[str] = set()
 
     def find(self, question: Question) -> Answer | None:
@@ -109,11 +113,16 @@ class Desk:
     def _ask_in_order(
         self, question: Question, model: Model, slot: AbstractContextManager[object]
     ) -> Answer:
-        if not self._parking.has_answered(model, _TRUSTED_SECONDS):
+        if self._is_doubtful(model):
             with self._state.alone(f"first {model.name}"):
-                if not self._parking.has_answered(model, _TRUSTED_SECONDS):
+                if self._is_doubtful(model):
                     return self._pursue(question, model, slot)
         return self._pursue(question, model, slot)
+
+    def _is_doubtful(self, model: Model) -> bool:
+        """Whether one question is to be answered before others are put."""
+        is_known = self._parking.has_answered(model, _TRUSTED_SECONDS)
+        return not is_known or self._parking.parked(model) is not None
 
     def _pursue(
         self, question: Question, model: Model, slot: AbstractContextManager[object]
@@ -136,8 +145,16 @@ class Desk:
 
     def _refuse(self, model: Model) -> None:
         """Raise where the model is not to be asked now."""
-        if parked := self._parking.parked(model):
+        parked = self._parking.parked(model)
+        if parked and not (parked.kind in _TRIED_BY_A_NEW_RUN and parked.since < self._opened_at):
             raise ModelError(str(parked), "the next model takes over", parked.kind)
+        kind, until = self._resting.get(model.name, (FaultKind.NETWORK, self._opened_at))
+        if until > dt.datetime.now(dt.UTC):
+            raise ModelError(
+                f"{model.name} is left alone until {until:%H:%M} UTC ({kind})",
+                "the next model takes over",
+                kind,
+            )
         if self._bad_requests[model.name] >= _BAD_REQUESTS_IN_A_ROW:
             raise ModelError(
                 f"{model.name} refused one request after the other and is left alone in this run",
@@ -156,7 +173,8 @@ class Desk:
             )
             try:
                 self._warm_up(model)
-                turn = self._pacer.turn(model, tokens_about(question))
+                # Counting takes milliseconds, and without tpm nothing asks for it.
+                turn = self._pacer.turn(model, tokens_about(question) if model.tpm else 0)
                 self._refuse(model)  # another worker may have parked it meanwhile
             except ModelError:
                 self._ledger.settle(reserved, 0.0)
@@ -195,9 +213,12 @@ class Desk:
             if treatment.policy is Policy.RETRY:
                 time.sleep(max(wait or 0.0, backoff_seconds(kind, strikes)))
             return True
-        if treatment.policy in (Policy.WAIT, Policy.RETRY, Policy.PARK):
-            now = dt.datetime.now(dt.UTC)
-            self._parking.park(model, kind, parked_until(kind, model.name, now, wait))
+        until = parked_until(kind, model.name, dt.datetime.now(dt.UTC), wait)
+        if treatment.policy is Policy.PARK:
+            self._parking.park(model, kind, until)
+        elif treatment.policy in (Policy.WAIT, Policy.RETRY):
+            self._resting[model.name] = (kind, until)
+            logger.warning("%s is left alone until %s UTC", model.name, f"{until:%H:%M}")
         return False
 
     def _remember(self, question: Question, kind: FaultKind) -> Answer:

@@ -57,8 +57,8 @@ TREATMENTS: Mapping[FaultKind, Treatment] = MappingProxyType(
             attempts=10,
             meaning="more requests or tokens in a minute than the provider allows",
             what_we_do="holds back every worker for as long as the provider asks, else 2, 4, 8 … "
-            "60 seconds; after 10 refusals in a row the model is parked for 15 minutes and the "
-            "next one takes over",
+            "60 seconds; after 10 refusals in a row the run leaves the model alone for 15 minutes "
+            "and the next one takes over",
             remedy="set rpm and tpm of that model to what the provider allows",
         ),
         FaultKind.DAILY: Treatment(
@@ -72,23 +72,24 @@ TREATMENTS: Mapping[FaultKind, Treatment] = MappingProxyType(
             policy=Policy.PARK,
             attempts=0,
             meaning="the account with the provider has no money left",
-            what_we_do="parks the model for a day, or until its credentials change; never retries",
+            what_we_do="parks the model for a day, or until its credentials change; a new run "
+            "tries it once",
             remedy="top the account up with the provider, then run `broadsheet repair`",
         ),
         FaultKind.OVERLOAD: Treatment(
             policy=Policy.RETRY,
             attempts=4,
             meaning="the provider has more to do than it can, for everyone",
-            what_we_do="asks again up to 4 times, after 1, 2, 4 and 8 seconds, then parks the "
-            "model for 5 minutes",
+            what_we_do="asks again up to 4 times, after 1, 2, 4 and 8 seconds, then the run "
+            "leaves the model alone for 5 minutes",
             remedy="nothing, or add another model",
         ),
         FaultKind.NETWORK: Treatment(
             policy=Policy.RETRY,
             attempts=3,
             meaning="no connection, no answer in time, or the provider broke down",
-            what_we_do="asks again up to 3 times, after 1, 2 and 4 seconds, then parks the model "
-            "for 5 minutes",
+            what_we_do="asks again up to 3 times, after 1, 2 and 4 seconds, then the run leaves "
+            "the model alone for 5 minutes",
             remedy="check the connection, the endpoint and timeout_seconds; then run "
             "`broadsheet repair`",
         ),
@@ -103,7 +104,8 @@ TREATMENTS: Mapping[FaultKind, Treatment] = MappingProxyType(
             policy=Policy.PARK,
             attempts=0,
             meaning="the key is missing or wrong, or may not use this model",
-            what_we_do="parks the model for a day, or until its credentials change",
+            what_we_do="parks the model for a day, or until its credentials change; a new run "
+            "tries it once",
             remedy="check the provider's key in the environment",
         ),
         FaultKind.CONTEXT: Treatment(

@@ -21,7 +21,7 @@ from broadsheet.state import State, Transaction
 
 logger = logging.getLogger(__name__)
 
-MARGIN, LEAST_MARGIN_SECONDS = 0.01, 0.1
+MARGIN, LEAST_MARGIN_SECONDS = 0.01, 0.08
 """Added to a window, as a share of it and at least: one request may be longer on its way than the
 next, and arrive with less between them than they were sent with."""
 _ROUNDED_OFF_SECONDS = 0.05  # of what providers say, at most, where it is not whole seconds
@@ -117,7 +117,7 @@ class Pacer:
         with self._state.transaction() as transaction:
             transaction.run("update requests set tokens = ? where id = ?", tokens, turn)
             transaction.run(
-                "update models set strikes = 0, answered_at = ? where model = ?",
+                "update models set strikes = 0, answered_at = ?, parked_until = 0 where model = ?",
                 transaction.now,
                 model.name,
             )
@@ -135,13 +135,13 @@ class Pacer:
         """
         with self._state.transaction() as transaction:
             now = transaction.now
-            _learn(transaction, model, turn, wait_seconds)
             sent_at = transaction.run("delete from requests where id = ? returning sent_at", turn)
             held_until, strikes = transaction.run(
                 "select held_until, strikes from models where model = ?", model.name
             )[0]
-            if not sent_at or sent_at[0][0] > held_until or not strikes:
-                strikes += 1
+            is_anew = not strikes or not sent_at or sent_at[0][0] > held_until
+            _learn(transaction, model, wait_seconds, is_anew)
+            strikes += is_anew
             minutes = model.window_seconds / _LONGEST_MINUTE
             wait = wait_seconds or backoff_seconds(FaultKind.RATE, strikes) * minutes
             until = max(held_until, now + wait * (1 + MARGIN) + _ROUNDED_OFF_SECONDS)
@@ -208,36 +208,29 @@ def _held_until(transaction: Transaction, model: Model) -> float:
     return float(held[0][0]) if held else 0.0
 
 
-def _learn(transaction: Transaction, model: Model, turn: str, wait_seconds: float | None) -> None:
+def _learn(
+    transaction: Transaction, model: Model, wait_seconds: float | None, is_anew: bool
+) -> None:
     """Conclude from a refusal what the quota is, where the settings do not say.
 
-    The requests that went before it fill a window, the oldest of them leaves it when the wait is
-    over. A request sent and refused in spite of what was learnt takes one off.
+    The other requests of the last minute fill a window, the oldest of them leaves it when the wait
+    is over; of requests refused together the last one knows best how many. A request that was sent
+    and refused in spite of what was learnt (`is_anew`) takes one off.
     """
     if model.rpm is not None or model.tpm is not None or wait_seconds is None:
         return
     freed_at = transaction.now + wait_seconds
-    before = transaction.run(
-        "select count(*), min(sent_at) from requests where model = ? and sent_at > ?"
-        " and sent_at < (select sent_at from requests where id = ?)",
+    count, oldest = transaction.run(
+        "select count(*), min(sent_at) from requests where model = ? and sent_at > ?",
         model.name,
         freed_at - _LONGEST_MINUTE,
-        turn,
-    )
-    count, oldest = before[0]
-    quota = _quota_of(transaction, model)
-    if quota.requests is None:
-        seconds = freed_at - (oldest or 0.0)
-    else:
-        later = (
-            "select 1 from requests join models on requests.model = models.model"
-            " where id = ? and sent_at > learned_at"
-        )
-        is_anew = transaction.run(later, turn)
-        count = max(1, min(count, quota.requests - 1)) if is_anew else 0
-        seconds = quota.seconds
+    )[0]
     if not count:
         return
+    learnt = _quota_of(transaction, model)
+    seconds = learnt.seconds if learnt.requests else freed_at - oldest
+    if learnt.requests:
+        count = max(1, min(count, learnt.requests - is_anew))
     transaction.run(
         "update models set learned_requests = ?, learned_seconds = ?, learned_at = ?"
         " where model = ?",

@@ -34,7 +34,8 @@ _HEADER = re.compile(
 def asked_wait(said: str, headers: Mapping[str, str], now: dt.datetime) -> float | None:
     """The longest wait that is asked for, in seconds; None where none is.
 
-    When the quota is renewed (`x-ratelimit-reset-…`) counts only where nothing asks outright.
+    A header in whole seconds may be what the words say, rounded up; the words then count. When the
+    quota is renewed (`x-ratelimit-reset-…`) counts only where nothing asks outright.
 
     Args:
         said: the provider's words, in lower case.
@@ -42,8 +43,10 @@ def asked_wait(said: str, headers: Mapping[str, str], now: dt.datetime) -> float
         now: what an instant given in place of a duration is counted from.
     """
     found = {**dict(_HEADER.findall(said)), **headers}
-    waits = [*_asked_outright(said), *_in_retry_headers(found, now)]
-    waits = waits or list(_until_renewal(found, now))
+    told, headed = list(_asked_outright(said)), list(_in_retry_headers(found, now))
+    if told:
+        headed = [seconds for seconds in headed if seconds > max(told) + 1]
+    waits = told + headed or list(_until_renewal(found, now))
     return min(max(waits), LONGEST) if waits else None
 
 
