@@ -113,6 +113,9 @@ class Settings(_Frozen):
     @field_validator("models")
     @classmethod
     def _extractive_is_last(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        names = [model.name for model in models]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two models are named {twice[0]}; their quotas would be one")
         return tuple(takewhile(lambda model: model.name != EXTRACTIVE, models))
 
     @property

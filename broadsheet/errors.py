@@ -8,6 +8,7 @@
     │   └── UnknownShape        it answered something no known version of it ever did
     ├── LakeError               Parquet files that cannot be read or written
     ├── WarehouseError          SQL that cannot run
+    ├── Stopped                 work that was given up because its run ends
     ├── StateError              quotas and money that workers share: the store cannot be used
     └── ModelError              a language model's call that gave no usable answer
         └── UnusableAnswer      it answered, but not what was asked
@@ -61,6 +62,10 @@ class LakeError(BroadsheetError):
 
 class WarehouseError(BroadsheetError):
     """A query could not be run."""
+
+
+class Stopped(BroadsheetError):
+    """Work that was given up because its run ends."""
 
 
 class StateError(BroadsheetError):

@@ -22,6 +22,7 @@ from broadsheet.ingest import Heard
 from broadsheet.lake import aside_name
 from broadsheet.models import (
     Analysis,
+    Answer,
     Article,
     Digest,
     Flag,
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 class Published:
     """What became of one edition; `message` and `remedy` where it failed.
 
-    Tokens and cost are those of the answers that this run asked for.
+    Tokens and cost are those of the answers that this run bought.
     """
 
     profile: str
@@ -100,13 +101,11 @@ def publish(edition: Edition, digest: Digest, run_id: str) -> Published:
         _store_analyses(edition, digest)
         _store_digest(edition, digest, run_id)
     logger.info("published %s: %s, %d papers", edition, digest.outcome, len(digest.articles))
-    return _published(digest, report, edition.opened_at)
+    return _published(digest, report, edition.desk.bought)
 
 
-def _published(digest: Digest, report: Path, since: dt.datetime) -> Published:
-    analyses = [article.analysis for article in digest.articles]
-    bought = [a for a in analyses if a.asked_at is not None and a.asked_at >= since]
-    costs = [analysis.cost_usd for analysis in bought]
+def _published(digest: Digest, report: Path, bought: Sequence[Answer]) -> Published:
+    costs = [answer.cost_usd for answer in bought]
     return Published(
         profile=digest.profile,
         date=digest.date,
@@ -114,10 +113,10 @@ def _published(digest: Digest, report: Path, since: dt.datetime) -> Published:
         report=report,
         listed=digest.listed,
         scanned=digest.scanned,
-        selected=len(analyses),
+        selected=len(digest.articles),
         pending=len(digest.pending),
-        prompt_tokens=sum(a.prompt_tokens for a in bought),
-        completion_tokens=sum(a.completion_tokens for a in bought),
+        prompt_tokens=sum(answer.prompt_tokens for answer in bought),
+        completion_tokens=sum(answer.completion_tokens for answer in bought),
         cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
     )
 

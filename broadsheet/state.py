@@ -91,9 +91,13 @@ class _Transaction:
         return self._cursor.fetchall() if self._cursor.description else []
 
 
-_keepers: dict[Path, tuple[int, sqlite3.Connection]] = {}
-"""By path: process and a connection that stays open. SQLite folds its log back into the file, and
-waits for the disk, whenever the last connection closes: ten times what a transaction costs."""
+_Identity = tuple[int, int, int]
+_made: dict[Path, _Identity] = {}
+"""The file, and the process in whose name a connection to it is kept open."""
+_kept: list[sqlite3.Connection] = []
+"""Connections that are never closed. SQLite folds its log back into the file, and waits for the
+disk, whenever the last one closes: ten times what a transaction costs. Nor may a forked process
+close what it has inherited."""
 
 
 class _Sqlite:
@@ -105,9 +109,7 @@ class _Sqlite:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         try:
-            self._make()
-            with closing(self._connect()) as connection:  # its end rolls back what is not committed
-                connection.execute("begin immediate")
+            with closing(self._begin()) as connection:  # its end rolls back what is not committed
                 yield _Transaction(connection.cursor(), "?", time.time())
                 connection.execute("commit")
         except sqlite3.Error as error:
@@ -131,24 +133,55 @@ class _Sqlite:
         finally:
             lock.release()
 
+    def _begin(self) -> sqlite3.Connection:
+        """A connection within a transaction; once more where the file is lost in between."""
+        try:
+            self._make()
+            return self._connect("begin immediate")
+        except sqlite3.OperationalError:
+            _made.pop(self._path, None)
+            self._make()
+            return self._connect("begin immediate")
+
     def _make(self) -> None:
-        """The file and its tables, where they are not there (yet, or any more)."""
-        keeper = _keepers.get(self._path)
-        if keeper and keeper[0] == os.getpid() and self._path.exists():
+        """The file with its tables, where it is not there (yet, or any more)."""
+        if _made.get(self._path) == self._identity():
             return
         with self.alone("make"):
-            connection = self._connect()
+            if not self._path.exists() or not self._path.stat().st_size:
+                self._create()
+            _kept.append(self._connect("select count(*) from models"))
+            _made[self._path] = self._identity()
+
+    def _identity(self) -> _Identity:
+        try:
+            file = self._path.stat()
+        except OSError:
+            return (os.getpid(), 0, 0)
+        return (os.getpid(), file.st_dev, file.st_ino)
+
+    def _create(self) -> None:
+        """Put a file with empty tables into place, whole."""
+        aside = self._path.with_name(f".{self._path.name}.{os.getpid()}.aside")
+        with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
             connection.execute("pragma journal_mode = wal")
             for statement in _TABLES:
                 connection.execute(statement)
-            _keepers[self._path] = (os.getpid(), connection)
+        for log in ("-wal", "-shm"):  # of a file that was deleted
+            self._path.with_name(self._path.name + log).unlink(missing_ok=True)
+        aside.replace(self._path)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, first: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+            f"{self._path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=_PATIENCE_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         # A power cut may lose the last milliseconds; a killed process loses nothing.
         connection.execute("pragma synchronous = normal")
+        connection.execute(first)
         return connection
 
     def _unusable(self, error: Exception) -> StateError:

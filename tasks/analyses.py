@@ -13,7 +13,7 @@ from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, as_completed
+from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.runtime import flow_run as this_run
 from prefect.states import Completed
 
@@ -57,14 +57,22 @@ def ask_model(edition: Edition, question: Question, model: Model) -> Any:  # noq
     """The model's answer by the question's content key: state `Cached` where it was paid before."""
     if known := edition.desk.find(question):
         return Completed(name="Cached", data=known)
-    return edition.desk.ask(question, model, slots_of(str(this_run.id)).of(model))
+    slots = slots_of(str(this_run.id), edition.settings.models)
+    return edition.desk.ask(question, model, slots.of(model))
 
 
 def follow(edition: Edition, analyses: Sequence[PrefectFuture[Analysis]]) -> list[Analysis]:
-    """The analyses in the digest's order; their progress is an artifact that fills as they come."""
+    """The analyses in the digest's order; their progress is an artifact that fills as they come.
+
+    Where one fails, or the run is interrupted, nothing more is asked and the others come to an end.
+    """
     try:
         _show_progress(edition, analyses)
         return [analysis.result() for analysis in analyses]
+    except BaseException:
+        edition.desk.stop()
+        wait(list(analyses))
+        raise
     finally:
         give_back(str(this_run.id))
 

@@ -382,6 +382,13 @@ def test_a_price_that_litellm_knows_needs_no_setting(web: Web) -> None:
     assert 0 < answer.cost_usd < 0.01
 
 
-def test_usage_that_is_not_told_counts_as_none_spent(web: Web) -> None:
+def test_a_paid_answer_without_usage_has_an_unknown_cost(web: Web) -> None:
+    prices = {"input_usd_per_mtok": 0.30, "output_usd_per_mtok": 2.50}
+    priced, free = (MODEL.model_copy(update=p) for p in (prices, dict.fromkeys(prices, 0.0)))
+    assert ask(web, completion(usage=None), model=priced).cost_usd is None
+    assert ask(web, completion(usage=None), model=free).cost_usd == 0
+
+
+def test_usage_that_is_not_told_counts_no_tokens(web: Web) -> None:
     answer = ask(web, completion(usage=None))
     assert (answer.prompt_tokens, answer.completion_tokens) == (0, 0)

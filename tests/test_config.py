@@ -441,3 +441,8 @@ def test_unknown_source_is_refused_before_anything_starts(tmp_path: Path) -> Non
     (tmp_path / "p.toml").write_text('title = "x"\nstyle = "hf"\nsources = ["reddit"]\n')
     with pytest.raises(UsageError, match="sources"):
         load_profile(load_settings({"BROADSHEET_PROFILES": str(tmp_path)}), "p")
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match="two models are named openai/any"):
+        load_settings({"BROADSHEET_MODELS": "openai/any,openai/other,openai/any"})

@@ -18,10 +18,13 @@ from builders import an_answer
 
 from broadsheet.analysis import client, desk, faults
 from broadsheet.analysis.desk import Desk
+from broadsheet.analysis.pacer import Pacer
+from broadsheet.analysis.parking import Parking
 from broadsheet.config import Model, Settings, load_settings
-from broadsheet.errors import FaultKind, LakeError, ModelError
+from broadsheet.errors import FaultKind, LakeError, ModelError, StateError, Stopped
 from broadsheet.lake import Lake
 from broadsheet.models import Answer, Question
+from broadsheet.state import State
 
 MODEL = Model(name="maker/any", rpm=10_000)
 Told = FaultKind | ModelError | Answer | None
@@ -44,8 +47,8 @@ def a_question(number: int = 1, model: str = "maker/any") -> Question:
 class Provider:
     """A provider that does as told, in order, and then answers; it counts what it is asked."""
 
-    def __init__(self, *told: Told, seconds: float = 0.0) -> None:
-        self.told, self.seconds = list(told), seconds
+    def __init__(self, *told: Told, seconds: float = 0.0, is_reached: bool = True) -> None:
+        self.told, self.seconds, self.is_reached = list(told), seconds, is_reached
         self.asked: list[Question] = []
         self.inside = self.most = 0
         self.spans: list[tuple[float, float]] = []
@@ -57,7 +60,8 @@ class Provider:
             told = self.told.pop(0) if self.told else None
             self.inside += 1
             self.most = max(self.most, self.inside)
-        on_send()
+        if self.is_reached:
+            on_send()
         began = time.monotonic()
         time.sleep(self.seconds)
         with self._lock:
@@ -296,6 +300,131 @@ def test_a_request_that_may_have_been_served_counts(
     desk = opened(Provider(kind), budget_usd_per_run=0.45)
     fault = fault_of(desk, 1, PRICED)
     assert fault.kind is (FaultKind.BUDGET if is_charged else kind)
+
+
+def test_a_request_that_never_left_costs_neither_money_nor_a_turn(
+    opened: Opened, settings: Settings
+) -> None:
+    provider = Provider(FaultKind.NETWORK, is_reached=False)
+    desk = opened(provider, budget_usd_per_run=0.45)
+    desk.ask(a_question(), PRICED)
+    assert len(provider.asked) == 2
+    with State(settings.state_store).transaction() as transaction:
+        assert transaction.run("select count(*) from requests") == [(1,)]
+
+
+def test_a_day_that_our_own_count_ends_parks_the_model(opened: Opened, settings: Settings) -> None:
+    model = MODEL.model_copy(update={"rpd": 1})
+    desk = opened(Provider())
+    desk.ask(a_question(1), model)
+    assert fault_of(desk, 2, model).kind is FaultKind.DAILY
+    parked = Parking(State(settings.state_store)).parked(model)
+    assert parked is not None and parked.kind is FaultKind.DAILY
+
+
+@pytest.mark.parametrize("kind", [FaultKind.OVERLOAD, FaultKind.NETWORK])
+def test_a_failure_at_one_paper_does_not_take_the_model_from_the_others(
+    opened: Opened, kind: FaultKind
+) -> None:
+    desk = opened(Always(kind, a_question(1).key))
+    desk.ask(a_question(2), MODEL)
+    failing = threading.Thread(target=fault_of, args=(desk, 1))
+    failing.start()
+    number = 3
+    while failing.is_alive():
+        desk.ask(a_question(number), MODEL)
+        number += 1
+    desk.ask(a_question(number), MODEL)
+
+
+class Always:
+    """A provider that fails at one question, and answers the others."""
+
+    def __init__(self, kind: FaultKind, key: str) -> None:
+        self.kind, self.key = kind, key
+
+    def __call__(self, question: Question, model: Model, on_send: Callable[[], None]) -> Answer:
+        on_send()
+        if question.key == self.key:
+            raise ModelError("failed", "wait", self.kind)
+        return replace(an_answer(), key=question.key, model=question.model)
+
+
+def test_a_wait_that_a_busy_provider_names_holds_back_everybody(opened: Opened) -> None:
+    provider = Provider(None, ModelError("busy", "wait", FaultKind.OVERLOAD, 0.5))
+    desk = opened(provider)
+    desk.ask(a_question(1), MODEL)
+    started = time.monotonic()
+    busy = threading.Thread(target=desk.ask, args=(a_question(2), MODEL))
+    busy.start()
+    while len(provider.asked) < 2:
+        time.sleep(0.005)
+    time.sleep(0.1)
+    opened(provider, "another run").ask(a_question(3), MODEL)
+    assert time.monotonic() - started >= 0.5
+    busy.join()
+
+
+def test_a_stopped_desk_gives_up_waiting_and_asks_nothing(opened: Opened) -> None:
+    provider = Provider(ModelError("later", "wait", FaultKind.RATE, 300))
+    desk, raised = opened(provider), list[BaseException]()
+
+    def ask() -> None:
+        try:
+            desk.ask(a_question(1), MODEL)
+        except Stopped as stopped:
+            raised.append(stopped)
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    while not provider.asked:
+        time.sleep(0.005)
+    desk.stop()
+    waiting.join(10)
+    assert raised
+    with pytest.raises(Stopped):
+        desk.ask(a_question(2), MODEL)
+    assert len(provider.asked) == 1
+
+
+def test_a_stored_answer_needs_no_state(opened: Opened, settings: Settings, tmp_path: Path) -> None:
+    opened(Provider()).ask(a_question(), MODEL)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    desk = opened(Provider(), state=str(blocked / "state.sqlite"))
+    desk.refuse(a_question(), MODEL)
+    assert desk.find(a_question())
+    with pytest.raises(StateError):
+        desk.refuse(a_question(2), MODEL)
+
+
+def test_an_answer_is_returned_even_if_it_cannot_be_accounted_for(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unable(*args: object) -> None:
+        raise StateError("cannot use state", "make room")
+
+    monkeypatch.setattr(Pacer, "answered", unable)
+    desk = opened(Provider())
+    assert desk.ask(a_question(), MODEL) == desk.find(a_question())
+    assert "cannot use state" in caplog.text
+
+
+def test_what_a_desk_has_bought_is_known(opened: Opened) -> None:
+    desk = opened(Provider())
+    answers = [desk.ask(a_question(number), MODEL) for number in (1, 2, 1)]
+    assert desk.bought == answers[:2]
+
+
+def test_a_model_that_refuses_is_alive(opened: Opened) -> None:
+    provider = Provider(*[FaultKind.CONTENT] * 5, seconds=0.1)
+    desk = opened(provider)
+    workers = [threading.Thread(target=desk.ask, args=(a_question(n), MODEL)) for n in range(5)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert provider.most > 1
 
 
 def test_a_request_is_made_under_the_slot(opened: Opened) -> None:

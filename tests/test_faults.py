@@ -20,6 +20,7 @@ from broadsheet.analysis.faults import (
     Policy,
     backoff_seconds,
     classify,
+    day_began,
     page,
     parked_until,
     table,
@@ -373,3 +374,12 @@ def test_a_recorded_body_is_told_apart(
         client.ask(client._rehearsal(model.name), model)
     assert (raised.value.kind, raised.value.wait_seconds) == REAL[number]
     assert len(web.requests) == 1
+
+
+def test_a_day_in_california_may_have_25_hours() -> None:
+    noon = dt.datetime(2026, 11, 1, 20, tzinfo=dt.UTC)
+    began = day_began("gemini/any", noon)
+    assert began == dt.datetime(2026, 11, 1, 7, tzinfo=dt.UTC)
+    ends = parked_until(FaultKind.DAILY, "gemini/any", noon, None)
+    assert ends - began == dt.timedelta(hours=25)
+    assert day_began("openai/any", noon) == dt.datetime(2026, 11, 1, tzinfo=dt.UTC)

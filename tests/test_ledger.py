@@ -39,6 +39,7 @@ def spent(ledger: Ledger, period: str = "run") -> float:
         (0.5, 0.4, 0.2, Room.WAIT),
         (0.9, 0, 0.2, Room.NO),
         (0, 0, 1.1, Room.NO),
+        (2, 0, 0, Room.YES),
     ],
 )
 def test_room_below_a_cap_of_one_dollar(

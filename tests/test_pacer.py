@@ -197,7 +197,7 @@ def test_a_provider_that_names_no_wait_is_left_alone_ever_longer(state: State) -
     waits = []
     for _ in range(3):
         with state.transaction() as transaction:
-            transaction.run("update models set held_until = 0")
+            transaction.run("update models set held_until = ?", transaction.now - 1)
         pacer.refused(model, pacer.turn(model, 1), None)
         with state.transaction() as transaction:
             held = transaction.run("select held_until from models")[0][0]
@@ -251,3 +251,62 @@ def test_one_models_quota_is_not_anothers(state: State) -> None:
     started = time.monotonic()
     pacer.turn(Model(name="maker/other", rpm=1), 1)
     assert time.monotonic() - started < 5
+
+
+def test_stamps_of_a_clock_that_was_put_back_stop_nobody(state: State) -> None:
+    pacer, model = Pacer(state), a_model(rpm=1, window_seconds=60)
+    pacer.turn(model, 1)
+    with state.transaction() as transaction:
+        tomorrow = transaction.now + 86400
+        transaction.run("update requests set sent_at = ?", tomorrow)
+        transaction.run("update models set held_until = ?", tomorrow)
+    started = time.monotonic()
+    pacer.turn(model, 1)
+    assert time.monotonic() - started < 5
+
+
+def test_a_turn_given_back_does_not_count(state: State) -> None:
+    pacer, model = Pacer(state), a_model(rpm=1, window_seconds=60)
+    pacer.give_back(pacer.turn(model, 1))
+    started = time.monotonic()
+    pacer.turn(model, 1)
+    assert time.monotonic() - started < 5
+
+
+def test_who_waits_hears_that_there_is_no_sense_in_it_any_more(state: State) -> None:
+    pacer, model = Pacer(state, lambda seconds: None), a_model(rpm=1, window_seconds=60)
+    pacer.turn(model, 1)
+    looks = iter([None, None, ModelError("parked", "", FaultKind.DAILY)])
+
+    def refuse() -> None:
+        if fault := next(looks):
+            raise fault
+
+    with pytest.raises(ModelError, match="parked"):
+        pacer.turn(model, 1, refuse)
+
+
+def test_old_strikes_are_forgotten(state: State) -> None:
+    pacer, model = Pacer(state), a_model()
+    for _ in range(3):
+        strikes = pacer.refused(model, pacer.turn(model, 1), 0.01)
+        time.sleep(0.08)
+    assert strikes == 3
+    with state.transaction() as transaction:
+        transaction.run("update models set held_until = ?", transaction.now - 300)
+    assert pacer.refused(model, pacer.turn(model, 1), 0.01) == 1
+
+
+def test_tokens_that_were_not_told_leave_the_estimate(state: State) -> None:
+    pacer, model = Pacer(state), a_model(tpm=1000, window_seconds=60)
+    pacer.answered(model, pacer.turn(model, 900), 0)
+    with state.transaction() as transaction:
+        assert transaction.run("select tokens from requests") == [(900,)]
+
+
+def test_a_refusal_of_a_model_that_the_state_has_forgotten_is_no_error(state: State) -> None:
+    pacer, model = Pacer(state), a_model()
+    turn = pacer.turn(model, 1)
+    with state.transaction() as transaction:
+        transaction.run("delete from models")
+    assert pacer.refused(model, turn, 0.01) == 1

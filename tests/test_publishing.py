@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from builders import DAY, NOON, SECTIONS, WAITING, a_fulltext, a_pick, an_analysis
+from builders import DAY, NOON, SECTIONS, WAITING, a_fulltext, a_pick, an_analysis, an_answer
 
 from broadsheet import history
 from broadsheet.config import load_profile, load_settings
@@ -75,6 +75,7 @@ def digest_of(edition: Edition) -> list[Row]:
 
 
 def test_what_is_published_is_told(edition: Edition) -> None:
+    edition.desk.bought.append(an_answer())
     published = publish(edition, composed(edition, analyzed(1), waiting(2)), "run-1")
     assert published == Published(
         profile="hf",
@@ -94,11 +95,12 @@ def test_what_is_published_is_told(edition: Edition) -> None:
     assert "Lantern 1" in published.report.with_suffix(".html").read_text(encoding="utf-8")
 
 
-def test_what_was_asked_before_this_run_is_not_its_spending(edition: Edition) -> None:
-    earlier = edition.opened_at - dt.timedelta(seconds=1)
-    digest = composed(edition, analyzed(1), analyzed(2, asked_at=earlier))
-    published = publish(edition, digest, "run-1")
-    assert (published.prompt_tokens, published.cost_usd) == (1000, 0.25)
+def test_a_runs_spending_is_what_it_bought_used_or_not(edition: Edition) -> None:
+    edition.desk.bought.extend([an_answer(), an_answer(text="no use")])
+    published = publish(edition, composed(edition, analyzed(1)), "run-1")
+    assert (published.prompt_tokens, published.cost_usd) == (2000, 0.5)
+    again = publish(replace(edition), composed(edition, analyzed(1)), "run-2")
+    assert (again.prompt_tokens, again.cost_usd) == (0, 0)
 
 
 def test_a_complete_analysis_of_the_same_text_is_recalled(edition: Edition) -> None:
@@ -131,7 +133,8 @@ def test_neither_pending_nor_extractive_ones_are_recalled(edition: Edition) -> N
 
 
 def test_an_unknown_cost_makes_the_sum_unknown(edition: Edition) -> None:
-    digest = composed(edition, analyzed(1), analyzed(2, cost_usd=None))
+    edition.desk.bought.extend([an_answer(), an_answer(cost_usd=None)])
+    digest = composed(edition, analyzed(1), analyzed(2))
     assert publish(edition, digest, "run-1").cost_usd is None
 
 
@@ -301,6 +304,7 @@ def recorded(result: Published | BaseException) -> Row:
 
 
 def test_a_run_that_published_is_recorded_with_its_counts(edition: Edition) -> None:
+    edition.desk.bought.append(an_answer())
     row = recorded(publish(edition, composed(edition, analyzed(1), waiting(2)), "run-1"))
     assert (row["run_id"], row["flow"], row["name"]) == ("run-1", "digest", "brave-lantern")
     assert (row["profile"], row["digest_date"], row["outcome"]) == ("hf", DAY, "partial")

@@ -147,3 +147,38 @@ def test_the_file_is_plain_sqlite(tmp_path: Path) -> None:
     spend(State(str(tmp_path / "state.sqlite")), "one")
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:
         assert connection.execute("select id from spending").fetchall() == [("one",)]
+
+
+def count_for_long(place: str, errors: str) -> None:
+    state = State(place)
+    for _ in range(400):
+        try:
+            count(state)
+        except StateError as error:
+            with Path(errors).open("a") as file:
+                file.write(f"{error}\n")
+
+
+def test_a_store_deleted_beside_other_workers_is_made_anew_for_all(tmp_path: Path) -> None:
+    place, errors = tmp_path / "state.sqlite", tmp_path / "errors"
+    count(State(str(place)))
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=count_for_long, args=(str(place), str(errors))) for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for _ in range(4):
+        time.sleep(0.15)
+        place.unlink(missing_ok=True)
+    for worker in workers:
+        worker.join(60)
+    told = errors.read_text().splitlines() if errors.exists() else []
+    assert len(told) <= 4  # at most who was inside a transaction
+    assert count(State(str(place))) == 0
+
+
+def test_an_emptied_file_is_made_anew(tmp_path: Path) -> None:
+    place = tmp_path / "state.sqlite"
+    place.touch()
+    assert count(State(str(place))) == 0

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import httpx
 
 from broadsheet.analysis.faults import TREATMENTS, classify
-from broadsheet.analysis.prices import price_of
+from broadsheet.analysis.prices import FREE, price_of
 from broadsheet.config import Model
 from broadsheet.errors import ModelError
 from broadsheet.models import Answer, Question
@@ -186,9 +186,11 @@ def _finish_reason(choice: Any, text: str) -> str:  # noqa: ANN401
 
 
 def _usage(response: Any, model: Model) -> dict[str, Any]:  # noqa: ANN401
+    """Tokens and cost; a paid answer whose usage is not told has an unknown cost."""
     used, price = response.usage, price_of(model)
     counts = {"prompt_tokens": used.prompt_tokens, "completion_tokens": used.completion_tokens}
-    return {**counts, "cost_usd": price.cost_usd(**counts) if price else None}
+    is_known = price is not None and (price == FREE or all(counts.values()))
+    return {**counts, "cost_usd": price.cost_usd(**counts) if price and is_known else None}
 
 
 def _fault(question: Question, error: Exception) -> ModelError:

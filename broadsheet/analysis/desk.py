@@ -1,7 +1,7 @@
 """The desk: questions become answers, each paid for once; what goes wrong is treated by its kind.
 
     equal questions wait for one another → the answer store → is the model parked?
-    → a slot → the budget → a turn → one request → the answer is durable → settled
+    → a slot → a turn → the budget → one request → the answer is durable → settled
 
 How a kind of fault is treated is decided in `broadsheet.analysis.faults`; here it is done.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,13 +19,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from broadsheet.analysis import answers, client
-from broadsheet.analysis.faults import TREATMENTS, Policy, backoff_seconds, parked_until
+from broadsheet.analysis.faults import (
+    TREATMENTS,
+    Policy,
+    Treatment,
+    backoff_seconds,
+    parked_until,
+)
 from broadsheet.analysis.ledger import Ledger
-from broadsheet.analysis.pacer import Pacer
+from broadsheet.analysis.pacer import LONGEST_HOLD_SECONDS, Pacer
 from broadsheet.analysis.parking import Parking
 from broadsheet.analysis.prices import tokens_about, worst_case_usd
 from broadsheet.config import Model, Settings
-from broadsheet.errors import FaultKind, ModelError
+from broadsheet.errors import BroadsheetError, FaultKind, ModelError, StateError, Stopped
 from broadsheet.lake import Lake
 from broadsheet.models import Answer, Question
 from broadsheet.state import State
@@ -34,8 +41,10 @@ logger = logging.getLogger(__name__)
 _TRUSTED_SECONDS = 86400.0
 """A model that has answered nobody for so long is asked by one worker first, so that a dead key or
 a used-up day is met once."""
-_LONGEST_WAIT_SECONDS = 600.0
-"""A wait beyond this is no minute's limit: the next model takes over."""
+_GRACE_SECONDS = 30.0
+"""After its time limit a request that nobody has settled counts as lost."""
+_ALIVE = (FaultKind.CONTENT, FaultKind.CONTEXT, FaultKind.MALFORMED)
+"""Faults of a model that works."""
 _BAD_REQUESTS_IN_A_ROW = 3
 """After so many a model is not asked again in the run."""
 _TRIED_BY_A_NEW_RUN = (FaultKind.AUTH, FaultKind.CREDIT)
@@ -64,8 +73,11 @@ class Desk:
     ) -> None:
         state = State(settings.state_store)
         self._lake, self._state = lake, state
-        self._parking, self._pacer = Parking(state), Pacer(state)
-        self._ledger = Ledger(state, settings, run)
+        self._parking, self._pacer = Parking(state), Pacer(state, self._pause)
+        self._ledger = Ledger(state, settings, run, self._pause)
+        self._stopping = threading.Event()
+        self.bought: list[Answer] = []
+        """What was asked for here and answered, in the order of arrival."""
         self._request = request
         self._opened_at = dt.datetime.now(dt.UTC)
         self._bad_requests: Counter[str] = Counter()
@@ -77,16 +89,18 @@ class Desk:
         return answers.find(self._lake, question.key)
 
     def refuse(self, question: Question, model: Model) -> None:
-        """Raise where asking is of no use: the model is parked, and the answer is not stored.
+        """Raise where asking is of no use: the answer is not stored, and the model is parked.
 
         Raises:
             ModelError: of the kind that the model is parked for.
+            Stopped: the run ends.
         """
-        try:
+        if not self.find(question):
             self._refuse(model)
-        except ModelError:
-            if not self.find(question):
-                raise
+
+    def stop(self) -> None:
+        """Let nothing more be asked: who waits gives up, requests under way come to their end."""
+        self._stopping.set()
 
     def ask(
         self, question: Question, model: Model, slot: AbstractContextManager[object] | None = None
@@ -102,6 +116,7 @@ class Desk:
 
         Raises:
             ModelError: there is none; its `kind` says why.
+            Stopped: the run ends.
             StateError: the shared state cannot be used.
             LakeError: the answer cannot be stored.
         """
@@ -129,6 +144,7 @@ class Desk:
     ) -> Answer:
         """Ask until there is an answer or no sense in asking on."""
         strikes: Counter[FaultKind] = Counter()
+        began = time.monotonic()
         while True:
             self._refuse(model)
             outcome = self._attempt(question, model, slot)
@@ -137,14 +153,17 @@ class Desk:
                 return outcome
             kind = outcome.fault.kind
             logger.info("%s", outcome.fault)
+            if kind in _ALIVE:
+                self._pacer.answered(model, outcome.turn, 0)
             if kind in (FaultKind.CONTENT, FaultKind.CONTEXT):
                 return self._remember(question, kind)
             strikes[kind] += 1
-            if not self._may_try_again(outcome, model, strikes[kind]):
+            if not self._may_try_again(outcome, model, strikes[kind], began):
                 raise outcome.fault
 
     def _refuse(self, model: Model) -> None:
         """Raise where the model is not to be asked now."""
+        self._pause(0)
         parked = self._parking.parked(model)
         if parked and not (parked.kind in _TRIED_BY_A_NEW_RUN and parked.since < self._opened_at):
             raise ModelError(str(parked), "the next model takes over", parked.kind)
@@ -166,28 +185,40 @@ class Desk:
         self, question: Question, model: Model, slot: AbstractContextManager[object]
     ) -> Answer | _Failure:
         """One request, within all limits."""
-        worst_usd = worst_case_usd(question, model) or 0.0
         with slot:
-            reserved = self._ledger.reserve(
-                model.name, worst_usd, model.timeout_seconds + _LONGEST_WAIT_SECONDS
-            )
+            self._warm_up(model)
+            turn = self._turn(question, model)
+            worst_usd = worst_case_usd(question, model) or 0.0
+            seconds = model.timeout_seconds + _GRACE_SECONDS
             try:
-                self._warm_up(model)
-                # Counting takes milliseconds, and without tpm nothing asks for it.
-                turn = self._pacer.turn(model, tokens_about(question) if model.tpm else 0)
-                self._refuse(model)  # another worker may have parked it meanwhile
-            except ModelError:
-                self._ledger.settle(reserved, 0.0)
+                reserved = self._ledger.reserve(model.name, worst_usd, seconds)
+            except BroadsheetError:
+                self._pacer.give_back(turn)
                 raise
+            left = threading.Event()
             try:
-                answer = self._request(question, model, partial(self._pacer.sent, turn))
+                answer = self._request(question, model, partial(self._sent, turn, left))
             except ModelError as fault:
-                self._write_off(reserved, fault.kind)
+                self._write_off(reserved, turn, fault.kind, left.is_set())
                 return _Failure(fault=fault, turn=turn)
         answers.save(self._lake, answer)
-        self._pacer.answered(model, turn, answer.prompt_tokens + answer.completion_tokens)
-        self._ledger.settle(reserved, worst_usd if answer.cost_usd is None else answer.cost_usd)
+        self.bought.append(answer)
+        self._settle(answer, model, turn, reserved, worst_usd)
         return answer
+
+    def _turn(self, question: Question, model: Model) -> str:
+        # Counting takes milliseconds, and without tpm nothing asks for it.
+        tokens = tokens_about(question) if model.tpm else 0
+        try:
+            return self._pacer.turn(model, tokens, partial(self._refuse, model))
+        except ModelError as fault:
+            if fault.kind is FaultKind.DAILY and not self._parking.parked(model):
+                self._park(model, fault)
+            raise
+
+    def _sent(self, turn: str, left: threading.Event) -> None:
+        left.set()
+        self._pacer.sent(turn)
 
     def _warm_up(self, model: Model) -> None:
         """Have nothing slow left between taking a turn and sending the request."""
@@ -195,31 +226,65 @@ class Desk:
             client.warm_up([model])
             self._warm.add(model.name)
 
-    def _write_off(self, reserved: str, kind: FaultKind) -> None:
-        if kind in _IN_DOUBT:
+    def _write_off(self, reserved: str, turn: str, kind: FaultKind, has_left: bool) -> None:
+        if has_left and kind in _IN_DOUBT:
             self._ledger.doubt(reserved)
         else:
             self._ledger.settle(reserved, 0.0)
+        if not has_left:
+            self._pacer.give_back(turn)
 
-    def _may_try_again(self, failure: _Failure, model: Model, strikes: int) -> bool:
+    def _settle(
+        self, answer: Answer, model: Model, turn: str, reserved: str, worst_usd: float
+    ) -> None:
+        """Account for an answer that is stored; it is returned even if that fails."""
+        try:
+            self._pacer.answered(model, turn, answer.prompt_tokens + answer.completion_tokens)
+            spent_usd = worst_usd if answer.cost_usd is None else answer.cost_usd
+            self._ledger.settle(reserved, spent_usd)
+        except StateError as error:
+            logger.warning("%s; the request counts at its worst case; %s", error, error.remedy)
+
+    def _may_try_again(self, failure: _Failure, model: Model, strikes: int, began: float) -> bool:
         """Do what the fault's policy says; whether the same request is to be made again."""
-        kind, wait = failure.fault.kind, failure.fault.wait_seconds
+        kind, wait = failure.fault.kind, failure.fault.wait_seconds or 0.0
         treatment = TREATMENTS[kind]
         if treatment.policy is Policy.WAIT:
-            strikes = self._pacer.refused(model, failure.turn, wait)
+            strikes = self._pacer.refused(model, failure.turn, failure.fault.wait_seconds)
         if treatment.policy is Policy.STOP:
             self._bad_requests[model.name] += 1
-        if strikes <= treatment.attempts and (wait or 0.0) <= _LONGEST_WAIT_SECONDS:
-            if treatment.policy is Policy.RETRY:
-                time.sleep(max(wait or 0.0, backoff_seconds(kind, strikes)))
+        if strikes <= treatment.attempts and wait <= LONGEST_HOLD_SECONDS:
+            if treatment.policy is Policy.RETRY and wait:
+                self._pacer.hold(model, wait)
+            elif treatment.policy is Policy.RETRY:
+                self._pause(backoff_seconds(kind, strikes))
             return True
-        until = parked_until(kind, model.name, dt.datetime.now(dt.UTC), wait)
         if treatment.policy is Policy.PARK:
-            self._parking.park(model, kind, until)
-        elif treatment.policy in (Policy.WAIT, Policy.RETRY):
-            self._resting[model.name] = (kind, until)
-            logger.warning("%s is left alone until %s UTC", model.name, f"{until:%H:%M}")
+            self._park(model, failure.fault)
+        elif treatment.policy is Policy.WAIT or self._is_silent(treatment, model, began):
+            self._rest(model, failure.fault)
         return False
+
+    def _is_silent(self, treatment: Treatment, model: Model, began: float) -> bool:
+        """Whether the model fails everybody; one that answers others fails at this paper alone."""
+        seconds = time.monotonic() - began
+        is_passing = treatment.policy is Policy.RETRY
+        return is_passing and not self._parking.has_answered(model, seconds)
+
+    def _park(self, model: Model, fault: ModelError) -> None:
+        now = dt.datetime.now(dt.UTC)
+        until = parked_until(fault.kind, model.name, now, fault.wait_seconds)
+        self._parking.park(model, fault.kind, until)
+
+    def _rest(self, model: Model, fault: ModelError) -> None:
+        now = dt.datetime.now(dt.UTC)
+        until = parked_until(fault.kind, model.name, now, fault.wait_seconds)
+        self._resting[model.name] = (fault.kind, until)
+        logger.warning("%s is left alone until %s UTC", model.name, f"{until:%H:%M}")
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Stopped("asking was given up: the run ends", "run the same command again")
 
     def _remember(self, question: Question, kind: FaultKind) -> Answer:
         """Store that there will be no answer, so that the question is not paid for again."""

@@ -22,7 +22,7 @@ Ask = Callable[[Question, Model], Answer]
 """Brings the answer to a question, from the store or the model; raises `ModelError`."""
 
 Recall = Callable[[], Analysis | None]
-"""Brings the complete analysis that a model made of the same text before, if one did."""
+"""Brings the complete analysis that a model made of the paper before, if one did."""
 
 
 @dataclass(frozen=True, kw_only=True)

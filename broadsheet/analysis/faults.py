@@ -135,7 +135,7 @@ TREATMENTS: Mapping[FaultKind, Treatment] = MappingProxyType(
             policy=Policy.STOP,
             attempts=0,
             meaning="the next request could cost more than your budget has left",
-            what_we_do="asks nothing more in this run and leaves the rest pending",
+            what_we_do="skips what does not fit, tries the next model, and leaves the rest pending",
             remedy="raise the budget, then run `broadsheet repair`",
         ),
     }
@@ -341,10 +341,19 @@ def parked_until(
     return now.astimezone(dt.UTC) + dt.timedelta(seconds=wait)
 
 
+def day_began(model_name: str, now: dt.datetime) -> dt.datetime:
+    """When the provider's day began, UTC; `now` is aware."""
+    return _midnight(model_name, now, 0)
+
+
 def _next_day(model_name: str, now: dt.datetime) -> dt.datetime:
+    return _midnight(model_name, now, 1)
+
+
+def _midnight(model_name: str, now: dt.datetime, days: int) -> dt.datetime:
     zone = ZoneInfo("America/Los_Angeles" if model_name.startswith(_PACIFIC) else "UTC")
-    tomorrow = now.astimezone(zone).date() + dt.timedelta(days=1)
-    return dt.datetime.combine(tomorrow, dt.time(), zone).astimezone(dt.UTC)
+    date = now.astimezone(zone).date() + dt.timedelta(days=days)
+    return dt.datetime.combine(date, dt.time(), zone).astimezone(dt.UTC)
 
 
 def backoff_seconds(kind: FaultKind, strike: int) -> float:

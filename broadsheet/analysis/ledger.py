@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,6 +39,8 @@ class Spending:
 
 def room(cap_usd: float, spending: Spending, usd: float) -> Room:
     """Whether that much more fits below the cap, all of them US dollars."""
+    if usd <= 0:
+        return Room.YES
     if spending.spent + usd > cap_usd:
         return Room.NO
     return Room.YES if spending.spent + spending.reserved + usd <= cap_usd else Room.WAIT
@@ -46,8 +49,14 @@ def room(cap_usd: float, spending: Spending, usd: float) -> Room:
 class Ledger:
     """The money of one run, below the caps of run, day and month; days and months are UTC."""
 
-    def __init__(self, state: State, settings: Settings, run: str) -> None:
-        self._state, self._run = state, run
+    def __init__(
+        self,
+        state: State,
+        settings: Settings,
+        run: str,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._state, self._run, self._pause = state, run, pause
         self._caps = {
             "run": settings.budget_usd_per_run,
             "day": settings.budget_usd_per_day,
@@ -66,12 +75,16 @@ class Ledger:
             ModelError: `budget`, the request does not fit below a cap.
             StateError: the shared state cannot be used.
         """
+        is_told = False
         while True:
             with self._state.transaction() as transaction:
                 full = self._full(transaction, usd)
                 if not full:
                     return self._enter(transaction, model, usd, seconds)
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            if not is_told:
+                logger.info("waiting for what is under way, to see what it leaves of the budget")
+                is_told = True
+            self._pause(_LOOK_AGAIN_SECONDS)
 
     def settle(self, entry: str, usd: float) -> None:
         """Enter what the request has really cost; 0 where it was not served."""

@@ -11,10 +11,10 @@ import datetime as dt
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from broadsheet.analysis.faults import backoff_seconds, parked_until
+from broadsheet.analysis.faults import backoff_seconds, day_began, parked_until
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind, ModelError
 from broadsheet.state import State, Transaction
@@ -26,9 +26,13 @@ MARGIN, LEAST_MARGIN_SECONDS = 0.01, 0.08
 next, and arrive with less between them than they were sent with."""
 _ROUNDED_OFF_SECONDS = 0.05  # of what providers say, at most, where it is not whole seconds
 _KEPT_SECONDS = 2 * 86400.0
-_LEARNT_FOR_SECONDS = 86400.0
+_LEARNT_FOR_SECONDS = 900.0  # then a refusal is risked: the quota may not have been ours alone
 _LONGEST_MINUTE = 60.0  # seconds; providers count requests over this at most, days aside
 _WORTH_TELLING_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 5.0  # things change while one waits: a model is parked, a clock put right
+_FORGOTTEN_AFTER_SECONDS = 120.0
+LONGEST_HOLD_SECONDS = 600.0
+"""No provider that counts by the minute asks for more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,45 +86,59 @@ def seconds_to_wait(now: float, log: Sequence[Sent], quota: Quota, tokens: int) 
 class Pacer:
     """Turns to send a request, one model's quota over all workers."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, pause: Callable[[float], None] = time.sleep) -> None:
+        self._state, self._pause = state, pause
 
-    def turn(self, model: Model, tokens: int) -> str:
+    def turn(self, model: Model, tokens: int, refuse: Callable[[], None] = lambda: None) -> str:
         """Wait until a request may be sent, and enter it into the log; the entry's id.
 
         Args:
             model: whom to ask.
             tokens: that the request is expected to use.
+            refuse: raises where there is no sense in waiting (any more).
 
         Raises:
             ModelError: `daily`, the day's requests are used up.
             StateError: the shared state cannot be used.
         """
-        told = False
+        is_told = False
         while True:
+            refuse()
             with self._state.transaction() as transaction:
                 wait = self._wait(transaction, model, tokens)
                 if wait <= 0:
                     return self._enter(transaction, model, tokens)
-            if wait > _WORTH_TELLING_SECONDS and not told:
+            if wait > _WORTH_TELLING_SECONDS and not is_told:
                 logger.info("waiting %.0f s for a turn at %s", wait, model.name)
-                told = True
-            time.sleep(wait)
+                is_told = True
+            self._pause(min(wait, _LOOK_AGAIN_SECONDS))
 
     def sent(self, turn: str) -> None:
         """Stamp the turn's entry: its request is sent now."""
         with self._state.transaction() as transaction:
             transaction.run("update requests set sent_at = ? where id = ?", transaction.now, turn)
 
-    def answered(self, model: Model, turn: str, tokens: int) -> None:
-        """Enter the tokens that the request really used; its model is in order."""
+    def give_back(self, turn: str) -> None:
+        """Take the turn's entry out: its request was not sent."""
         with self._state.transaction() as transaction:
-            transaction.run("update requests set tokens = ? where id = ?", tokens, turn)
+            transaction.run("delete from requests where id = ?", turn)
+
+    def answered(self, model: Model, turn: str, tokens: int) -> None:
+        """Enter the tokens that the request really used, if told; its model is in order."""
+        with self._state.transaction() as transaction:
+            if tokens:
+                transaction.run("update requests set tokens = ? where id = ?", tokens, turn)
             transaction.run(
                 "update models set strikes = 0, answered_at = ?, parked_until = 0 where model = ?",
                 transaction.now,
                 model.name,
             )
+
+    def hold(self, model: Model, seconds: float) -> None:
+        """Let no worker send a request for so long."""
+        with self._state.transaction() as transaction:
+            _know(transaction, model)
+            _hold(transaction, model, seconds)
 
     def refused(self, model: Model, turn: str, wait_seconds: float | None) -> int:
         """Hold back every worker: the provider wants no request for a while.
@@ -134,59 +152,80 @@ class Pacer:
             How often in a row it has refused; requests that were under way together count once.
         """
         with self._state.transaction() as transaction:
-            now = transaction.now
+            _know(transaction, model)
             sent_at = transaction.run("delete from requests where id = ? returning sent_at", turn)
-            held_until, strikes = transaction.run(
+            held_until, before = transaction.run(
                 "select held_until, strikes from models where model = ?", model.name
             )[0]
-            is_anew = not strikes or not sent_at or sent_at[0][0] > held_until
+            is_anew = not before or not sent_at or sent_at[0][0] > held_until
+            is_old = transaction.now > held_until + _FORGOTTEN_AFTER_SECONDS
+            strikes = int(is_anew if is_old else before + is_anew)
             _learn(transaction, model, wait_seconds, is_anew)
-            strikes += is_anew
             minutes = model.window_seconds / _LONGEST_MINUTE
             wait = wait_seconds or backoff_seconds(FaultKind.RATE, strikes) * minutes
-            until = max(held_until, now + wait * (1 + MARGIN) + _ROUNDED_OFF_SECONDS)
-            transaction.run(
-                "update models set held_until = ?, strikes = ? where model = ?",
-                until,
-                strikes,
-                model.name,
-            )
-            return int(strikes)
+            _hold(transaction, model, wait)
+            sql = "update models set strikes = ? where model = ?"
+            transaction.run(sql, strikes, model.name)
+            return strikes
 
     def _wait(self, transaction: Transaction, model: Model, tokens: int) -> float:
         now = transaction.now
-        self._refuse_beyond_day(transaction, model)
+        _refuse_beyond_day(transaction, model)
         quota = _quota_of(transaction, model)
-        since = now - quota.width
+        # A stamp in the future is one of a clock that has been put back since.
         entries = transaction.run(
-            "select sent_at, tokens from requests where model = ? and sent_at > ? order by sent_at",
+            "select sent_at, tokens from requests"
+            " where model = ? and sent_at > ? and sent_at <= ? order by sent_at",
             model.name,
-            since,
+            now - quota.width,
+            now,
         )
         log = [Sent(at=at, tokens=used) for at, used in entries]
-        return max(_held_until(transaction, model) - now, seconds_to_wait(now, log, quota, tokens))
-
-    def _refuse_beyond_day(self, transaction: Transaction, model: Model) -> None:
-        if model.rpd is None:
-            return
-        now = dt.datetime.fromtimestamp(transaction.now, dt.UTC)
-        ends = parked_until(FaultKind.DAILY, model.name, now, None)
-        began = (ends - dt.timedelta(days=1)).timestamp()
-        count = "select count(*) from requests where model = ? and sent_at >= ?"
-        if transaction.run(count, model.name, began)[0][0] >= model.rpd:
-            raise ModelError(
-                f"{model.name}: its {model.rpd} requests of the day are used",
-                f"they are renewed at {ends:%Y-%m-%d %H:%M} UTC",
-                FaultKind.DAILY,
-                (ends - now).total_seconds(),
-            )
+        return max(_held_for(transaction, model), seconds_to_wait(now, log, quota, tokens))
 
     def _enter(self, transaction: Transaction, model: Model, tokens: int) -> str:
         turn, now = uuid.uuid4().hex, transaction.now
         transaction.run("insert into requests values (?, ?, ?, ?)", turn, model.name, now, tokens)
         transaction.run("delete from requests where sent_at < ?", now - _KEPT_SECONDS)
-        transaction.run("insert into models (model) values (?) on conflict do nothing", model.name)
+        _know(transaction, model)
         return turn
+
+
+def _know(transaction: Transaction, model: Model) -> None:
+    transaction.run("insert into models (model) values (?) on conflict do nothing", model.name)
+
+
+def _hold(transaction: Transaction, model: Model, seconds: float) -> None:
+    until = transaction.now + seconds * (1 + MARGIN) + _ROUNDED_OFF_SECONDS
+    transaction.run(
+        "update models set held_until = ? where model = ? and held_until < ?",
+        until,
+        model.name,
+        until,
+    )
+
+
+def _held_for(transaction: Transaction, model: Model) -> float:
+    """Seconds; none where the instant is so far off that a clock has been put back since."""
+    held = transaction.run("select held_until from models where model = ?", model.name)
+    seconds = held[0][0] - transaction.now if held else 0.0
+    return seconds if seconds <= LONGEST_HOLD_SECONDS * (1 + 2 * MARGIN) else 0.0
+
+
+def _refuse_beyond_day(transaction: Transaction, model: Model) -> None:
+    if model.rpd is None:
+        return
+    now = dt.datetime.fromtimestamp(transaction.now, dt.UTC)
+    began = day_began(model.name, now).timestamp()
+    count = "select count(*) from requests where model = ? and sent_at >= ?"
+    if transaction.run(count, model.name, began)[0][0] >= model.rpd:
+        ends = parked_until(FaultKind.DAILY, model.name, now, None)
+        raise ModelError(
+            f"{model.name}: its {model.rpd} requests of the day are used",
+            f"they are renewed at {ends:%Y-%m-%d %H:%M} UTC",
+            FaultKind.DAILY,
+            (ends - now).total_seconds(),
+        )
 
 
 def _quota_of(transaction: Transaction, model: Model) -> Quota:
@@ -201,11 +240,6 @@ def _quota_of(transaction: Transaction, model: Model) -> Quota:
         if learnt:
             return Quota(requests=learnt[0][0], tokens=None, seconds=learnt[0][1])
     return Quota(requests=model.rpm, tokens=model.tpm, seconds=model.window_seconds)
-
-
-def _held_until(transaction: Transaction, model: Model) -> float:
-    held = transaction.run("select held_until from models where model = ?", model.name)
-    return float(held[0][0]) if held else 0.0
 
 
 def _learn(

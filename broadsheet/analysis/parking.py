@@ -15,7 +15,7 @@ from broadsheet.state import State
 
 logger = logging.getLogger(__name__)
 
-_CREDENTIAL = re.compile(r"_(API_KEY|TOKEN|SECRET|API_BASE|BASE_URL)$")
+_CREDENTIAL = re.compile(r"(API_?KEY|ACCESS_KEY(_ID)?|TOKEN|SECRET|CREDENTIALS|API_BASE|BASE_URL)$")
 _UNTIL_CHANGED = (FaultKind.AUTH, FaultKind.CREDIT)
 
 
