@@ -15,6 +15,7 @@ Prefect's `rate_limit` is left out: it needs a server.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import hashlib
 import os
 import statistics
@@ -115,7 +116,9 @@ def by_desk(has_quota: bool, load: Load, jobs: Sequence[str]) -> list[str]:
     quota = {"rpm": load.requests, "window_seconds": load.window} if has_quota else {}
     model = Model(name=NAME, endpoint=load.url, max_concurrency=THREADS, **quota)
     settings = Settings(home=load.home, models=(model,))
-    desk = Desk(settings, Lake(settings.lake_root), run=f"run-{os.getpid()}")
+    lake = Lake(settings.lake_root)
+    lake.write("runs", [], "first", date=dt.date(2026, 1, 6))  # a run has written before it asks
+    desk = Desk(settings, lake, run=f"run-{os.getpid()}")
 
     def ask(job: str) -> bool:
         try:

@@ -21,7 +21,7 @@ from broadsheet.state import State, Transaction
 
 logger = logging.getLogger(__name__)
 
-MARGIN, LEAST_MARGIN_SECONDS = 0.01, 0.08
+MARGIN, LEAST_MARGIN_SECONDS = 0.01, 0.05
 """Added to a window, as a share of it and at least: one request may be longer on its way than the
 next, and arrive with less between them than they were sent with."""
 _ROUNDED_OFF_SECONDS = 0.05  # of what providers say, at most, where it is not whole seconds
