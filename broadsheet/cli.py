@@ -233,6 +233,3 @@ def main() -> None:
         reason = redact(" ".join(str(error).split()))[:300] or "no reason given"
         print(f"broadsheet: {type(error).__name__}: {reason}; --debug shows where", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("broadsheet: interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)

@@ -70,6 +70,9 @@ def progress(debug: bool) -> Iterator[None]:
     logger.addHandler(handler)
     try:
         yield
+    except KeyboardInterrupt:  # typer ends the process with 130, without a word
+        logger.warning("interrupted; run the same command again to go on")
+        raise
     finally:
         logger.removeHandler(handler)
         handler.close()

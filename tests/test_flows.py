@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +129,29 @@ def test_paid_answer_shows_as_cached_in_the_run_history(world: SampleWorld, mode
             )
         names = [run.state_name for run in runs if run.name.startswith("ask openai/any about")]
     assert names == ["Cached"] * 8
+
+
+def test_a_digest_of_stored_answers_imports_no_litellm(
+    world: SampleWorld, model: Web, tmp_path: Path
+) -> None:
+    assert published(make()).outcome is Outcome.COMPLETE
+    asked = len(model.requests)
+    code = (
+        "import sys; from broadsheet.cli import main\n"
+        "try: main()\n"
+        "finally: print('litellm' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--profile", "hf", "--date", str(SAMPLE_DATE)],
+        env=os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+    assert len(model.requests) == asked
 
 
 def test_failed_calls_leave_papers_pending_with_their_extract(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadsheet.analysis.pacer import Pacer, Quota, Sent, seconds_to_wait
+from broadsheet.analysis.pacer import Pacer, Quota, Sent, portions, seconds_to_wait
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind, ModelError
 from broadsheet.state import State
@@ -83,6 +84,20 @@ def test_a_request_larger_than_the_whole_quota_has_the_window_to_itself() -> Non
 
 def test_without_a_quota_nothing_waits() -> None:
     assert seconds_to_wait(9, log(9, 9, 9), Quota(requests=None, tokens=None, seconds=60), 9) == 0
+
+
+def test_a_large_quota_is_used_in_portions_and_a_small_one_at_once() -> None:
+    large = Quota(requests=50, tokens=9000, seconds=60)
+    assert portions(large) == [Quota(requests=5, tokens=None, seconds=6)]
+    assert portions(replace(large, requests=1001))[0].requests == 101
+    assert portions(FIVE) == portions(Quota(requests=None, tokens=9000, seconds=60)) == []
+
+
+def test_a_large_quota_draws_no_burst(state: State) -> None:
+    pacer, model = Pacer(state), a_model(rpm=20, window_seconds=4)
+    for _ in range(7):
+        pacer.turn(model, 1)
+    assert most_in_a_window(sent_at(state), 0.4) == 2
 
 
 @given(

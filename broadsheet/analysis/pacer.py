@@ -28,6 +28,7 @@ _ROUNDED_OFF_SECONDS = 0.05  # of what providers say, at most, where it is not w
 _KEPT_SECONDS = 2 * 86400.0
 _LEARNT_FOR_SECONDS = 900.0  # then a refusal is risked: the quota may not have been ours alone
 _LONGEST_MINUTE = 60.0  # seconds; providers count requests over this at most, days aside
+_WORTH_DIVIDING, _PORTIONS = 20, 10
 _WORTH_TELLING_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 5.0  # things change while one waits: a model is parked, a clock put right
 _FORGOTTEN_AFTER_SECONDS = 120.0
@@ -81,6 +82,18 @@ def seconds_to_wait(now: float, log: Sequence[Sent], quota: Quota, tokens: int) 
             room += sent.tokens
             waits.append(sent.at + width - now)
     return max(waits)
+
+
+def portions(quota: Quota) -> list[Quota]:
+    """The portions that providers hand a large quota out in: tenths of its minute.
+
+    Source: OpenAI enforces a limit of 60 requests per minute as one per second
+    (https://platform.openai.com/docs/guides/rate-limits).
+    """
+    if quota.requests is None or quota.requests < _WORTH_DIVIDING:
+        return []
+    requests = -(-quota.requests // _PORTIONS)
+    return [Quota(requests=requests, tokens=None, seconds=quota.seconds / _PORTIONS)]
 
 
 class Pacer:
@@ -181,7 +194,8 @@ class Pacer:
             now,
         )
         log = [Sent(at=at, tokens=used) for at, used in entries]
-        return max(_held_for(transaction, model), seconds_to_wait(now, log, quota, tokens))
+        waits = [seconds_to_wait(now, log, each, tokens) for each in (quota, *portions(quota))]
+        return max(_held_for(transaction, model), *waits)
 
     def _enter(self, transaction: Transaction, model: Model, tokens: int) -> str:
         turn, now = uuid.uuid4().hex, transaction.now
