@@ -6,9 +6,9 @@ Exit codes: 0 complete or empty, 1 failed, 2 usage, 3 partial.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -72,21 +72,32 @@ def _estimate(date: str | None, profiles: Sequence[str], debug: bool) -> None:
 
 
 def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> int:
-    from broadsheet import terminal
-
     day = _day(date) if date else None
     names = _prepared(profiles)
-    _refuse_unpriced()
+
+    def start() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
+        from flows.daily import daily  # here, not above: importing Prefect costs a second
+
+        return daily(names, day, return_state=True)
+
+    return _report(_published(start, debug), show)
+
+
+def _published(start: Callable[[], Any], debug: bool) -> list[Published]:
+    """What a flow has published, with its progress shown and Prefect quiet."""
+    from broadsheet import terminal
+    from broadsheet.analysis.prices import refuse_unpriced
+    from broadsheet.config import load_settings
+
+    refuse_unpriced(load_settings())
     terminal.quiet_prefect(debug)
     terminal.share_heaps()
     with terminal.progress(debug):
-        from flows.daily import daily  # here, not above: importing Prefect costs a second
-
-        state = daily(names, day, return_state=True)
+        state = start()
     result: object = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
-    return _report(cast("list[Published]", result), show)
+    return cast("list[Published]", result)
 
 
 def _day(text: str) -> dt.date:
@@ -117,13 +128,6 @@ def _prepared(profiles: Sequence[str]) -> list[str]:
         load_style(settings, profile.style, profile.language)
     _refuse_unwritable(settings.home)
     return names
-
-
-def _refuse_unpriced() -> None:
-    from broadsheet.analysis.prices import refuse_unpriced
-    from broadsheet.config import load_settings
-
-    refuse_unpriced(load_settings())
 
 
 def _refuse_unwritable(home: Path) -> None:
@@ -167,23 +171,18 @@ def repair(
     debug: Debug = False,
 ) -> None:
     """Finish what is pending in published digests, and nothing else."""
-    from broadsheet import terminal
-
     day = _day(since) if since else None
     names = _prepared(profile or [])
-    _refuse_unpriced()
-    terminal.quiet_prefect(debug)
-    terminal.share_heaps()
-    with terminal.progress(debug):
+
+    def start() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
         from flows.repair import repair as mend  # here, not above: importing Prefect costs a second
 
-        state = mend(names if profile else None, day, return_state=True)
-    result: object = state.result(raise_on_failure=False)
-    if isinstance(result, BaseException):
-        raise result
-    if not result:
+        return mend(names if profile else None, day, return_state=True)
+
+    published = _published(start, debug)
+    if not published:
         print("nothing to repair")
-    raise typer.Exit(_report(cast("list[Published]", result), show=False))
+    raise typer.Exit(_report(published, show=False))
 
 
 @app.command()
