@@ -82,6 +82,11 @@ class State:
             yield
 
 
+def know(transaction: Transaction, model: str) -> None:
+    """See that the table `models` has a row of that model."""
+    transaction.run("insert into models (model) values (?) on conflict do nothing", model)
+
+
 class _Transaction:
     def __init__(self, cursor: Any, mark: str, now: float) -> None:  # noqa: ANN401
         self._cursor, self._mark, self.now = cursor, mark, now

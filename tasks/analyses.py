@@ -44,8 +44,10 @@ def analyze_paper(pick: Pick, text: FullText, edition: Edition) -> Analysis:
 
 
 def _ask(edition: Edition, question: Question, model: Model) -> Answer:
-    edition.desk.refuse(question, model)
-    state: State[Answer] = ask_model(edition, question, model, return_state=True)
+    known = edition.desk.find(question)
+    if not known:
+        edition.desk.refuse(model)
+    state: State[Answer] = ask_model(edition, question, model, known, return_state=True)
     return state.result()
 
 
@@ -53,9 +55,9 @@ def _ask(edition: Edition, question: Question, model: Model) -> Answer:
     task_run_name="ask {question.model} about {question.paper_id}",
     cache_policy=NO_CACHE,  # the lake's answers are the cache: docs/decisions.md
 )
-def ask_model(edition: Edition, question: Question, model: Model) -> Any:  # noqa: ANN401
-    """The model's answer by the question's content key: state `Cached` where it was paid before."""
-    if known := edition.desk.find(question):
+def ask_model(edition: Edition, question: Question, model: Model, known: Answer | None) -> Any:  # noqa: ANN401
+    """The model's answer; where it is known, paid before, the state is `Cached`."""
+    if known:
         return Completed(name="Cached", data=known)
     slots = slots_of(str(this_run.id), edition.settings.models)
     return edition.desk.ask(question, model, slots.of(model))

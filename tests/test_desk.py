@@ -392,10 +392,9 @@ def test_a_stored_answer_needs_no_state(opened: Opened, settings: Settings, tmp_
     blocked = tmp_path / "file"
     blocked.write_text("")
     desk = opened(Provider(), state=str(blocked / "state.sqlite"))
-    desk.refuse(a_question(), MODEL)
     assert desk.find(a_question())
     with pytest.raises(StateError):
-        desk.refuse(a_question(2), MODEL)
+        desk.refuse(MODEL)
 
 
 def test_an_answer_is_returned_even_if_it_cannot_be_accounted_for(

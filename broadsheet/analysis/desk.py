@@ -28,7 +28,7 @@ from broadsheet.analysis.faults import (
 )
 from broadsheet.analysis.ledger import Ledger
 from broadsheet.analysis.pacer import LONGEST_HOLD_SECONDS, Pacer
-from broadsheet.analysis.parking import Parking
+from broadsheet.analysis.parking import CURABLE, Parking
 from broadsheet.analysis.prices import tokens_about, worst_case_usd
 from broadsheet.config import Model, Settings
 from broadsheet.errors import BroadsheetError, FaultKind, ModelError, StateError, Stopped
@@ -47,8 +47,6 @@ _ALIVE = (FaultKind.CONTENT, FaultKind.CONTEXT, FaultKind.MALFORMED)
 """Faults of a model that works."""
 _BAD_REQUESTS_IN_A_ROW = 3
 """After so many a model is not asked again in the run."""
-_TRIED_BY_A_NEW_RUN = (FaultKind.AUTH, FaultKind.CREDIT)
-"""What may have been put right meanwhile, without a change that can be seen from here."""
 _IN_DOUBT = (FaultKind.NETWORK, FaultKind.MALFORMED, FaultKind.CONTENT)
 """Faults that the provider may charge for."""
 
@@ -87,16 +85,6 @@ class Desk:
     def find(self, question: Question) -> Answer | None:
         """The stored answer to the question; None where it was never answered."""
         return answers.find(self._lake, question.key)
-
-    def refuse(self, question: Question, model: Model) -> None:
-        """Raise where asking is of no use: the answer is not stored, and the model is parked.
-
-        Raises:
-            ModelError: of the kind that the model is parked for.
-            Stopped: the run ends.
-        """
-        if not self.find(question):
-            self._refuse(model)
 
     def stop(self) -> None:
         """Let nothing more be asked: who waits gives up, requests under way come to their end."""
@@ -146,7 +134,7 @@ class Desk:
         strikes: Counter[FaultKind] = Counter()
         began = time.monotonic()
         while True:
-            self._refuse(model)
+            self.refuse(model)
             outcome = self._attempt(question, model, slot)
             if isinstance(outcome, Answer):
                 self._bad_requests[model.name] = 0
@@ -161,11 +149,18 @@ class Desk:
             if not self._may_try_again(outcome, model, strikes[kind], began):
                 raise outcome.fault
 
-    def _refuse(self, model: Model) -> None:
-        """Raise where the model is not to be asked now."""
+    def refuse(self, model: Model) -> None:
+        """Raise where the model is not to be asked now.
+
+        Raises:
+            ModelError: it is parked or left alone; of the kind that is the reason.
+            Stopped: the run ends.
+            StateError: the shared state cannot be used.
+        """
         self._pause(0)
         parked = self._parking.parked(model)
-        if parked and not (parked.kind in _TRIED_BY_A_NEW_RUN and parked.since < self._opened_at):
+        # A new run tries what may be cured by now, where that cannot be seen from here.
+        if parked and not (parked.kind in CURABLE and parked.since < self._opened_at):
             raise ModelError(str(parked), "the next model takes over", parked.kind)
         kind, until = self._resting.get(model.name, (FaultKind.NETWORK, self._opened_at))
         if until > dt.datetime.now(dt.UTC):
@@ -185,10 +180,10 @@ class Desk:
         self, question: Question, model: Model, slot: AbstractContextManager[object]
     ) -> Answer | _Failure:
         """One request, within all limits."""
+        worst_usd = worst_case_usd(question, model) or 0.0
         with slot:
             self._warm_up(model)
             turn = self._turn(question, model)
-            worst_usd = worst_case_usd(question, model) or 0.0
             seconds = model.timeout_seconds + _GRACE_SECONDS
             try:
                 reserved = self._ledger.reserve(model.name, worst_usd, seconds)
@@ -210,7 +205,7 @@ class Desk:
         # Counting takes milliseconds, and without tpm nothing asks for it.
         tokens = tokens_about(question) if model.tpm else 0
         try:
-            return self._pacer.turn(model, tokens, partial(self._refuse, model))
+            return self._pacer.turn(model, tokens, partial(self.refuse, model))
         except ModelError as fault:
             if fault.kind is FaultKind.DAILY and not self._parking.parked(model):
                 self._park(model, fault)
@@ -272,13 +267,10 @@ class Desk:
         return is_passing and not self._parking.has_answered(model, seconds)
 
     def _park(self, model: Model, fault: ModelError) -> None:
-        now = dt.datetime.now(dt.UTC)
-        until = parked_until(fault.kind, model.name, now, fault.wait_seconds)
-        self._parking.park(model, fault.kind, until)
+        self._parking.park(model, fault.kind, _until(model, fault))
 
     def _rest(self, model: Model, fault: ModelError) -> None:
-        now = dt.datetime.now(dt.UTC)
-        until = parked_until(fault.kind, model.name, now, fault.wait_seconds)
+        until = _until(model, fault)
         self._resting[model.name] = (fault.kind, until)
         logger.warning("%s is left alone until %s UTC", model.name, f"{until:%H:%M}")
 
@@ -305,3 +297,8 @@ class Desk:
         )
         answers.save(self._lake, answer)
         return answer
+
+
+def _until(model: Model, fault: ModelError) -> dt.datetime:
+    now = dt.datetime.now(dt.UTC)
+    return parked_until(fault.kind, model.name, now, fault.wait_seconds)

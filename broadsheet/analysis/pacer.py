@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from broadsheet.analysis.faults import backoff_seconds, day_began, parked_until
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind, ModelError
-from broadsheet.state import State, Transaction
+from broadsheet.state import State, Transaction, know
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Pacer:
     def hold(self, model: Model, seconds: float) -> None:
         """Let no worker send a request for so long."""
         with self._state.transaction() as transaction:
-            _know(transaction, model)
+            know(transaction, model.name)
             _hold(transaction, model, seconds)
 
     def refused(self, model: Model, turn: str, wait_seconds: float | None) -> int:
@@ -165,7 +165,7 @@ class Pacer:
             How often in a row it has refused; requests that were under way together count once.
         """
         with self._state.transaction() as transaction:
-            _know(transaction, model)
+            know(transaction, model.name)
             sent_at = transaction.run("delete from requests where id = ? returning sent_at", turn)
             held_until, before = transaction.run(
                 "select held_until, strikes from models where model = ?", model.name
@@ -201,12 +201,8 @@ class Pacer:
         turn, now = uuid.uuid4().hex, transaction.now
         transaction.run("insert into requests values (?, ?, ?, ?)", turn, model.name, now, tokens)
         transaction.run("delete from requests where sent_at < ?", now - _KEPT_SECONDS)
-        _know(transaction, model)
+        know(transaction, model.name)
         return turn
-
-
-def _know(transaction: Transaction, model: Model) -> None:
-    transaction.run("insert into models (model) values (?) on conflict do nothing", model.name)
 
 
 def _hold(transaction: Transaction, model: Model, seconds: float) -> None:

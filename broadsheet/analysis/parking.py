@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from broadsheet.config import Model
 from broadsheet.errors import FaultKind
-from broadsheet.state import State
+from broadsheet.state import State, know
 
 logger = logging.getLogger(__name__)
 
 _CREDENTIAL = re.compile(r"(API_?KEY|ACCESS_KEY(_ID)?|TOKEN|SECRET|CREDENTIALS|API_BASE|BASE_URL)$")
-_UNTIL_CHANGED = (FaultKind.AUTH, FaultKind.CREDIT)
+CURABLE = (FaultKind.AUTH, FaultKind.CREDIT)
+"""What the owner of key and account can put right before the time is over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +42,7 @@ class Parking:
     def park(self, model: Model, kind: FaultKind, until: dt.datetime) -> None:
         """Let nobody ask the model before that instant."""
         with self._state.transaction() as transaction:
-            transaction.run(
-                "insert into models (model) values (?) on conflict do nothing", model.name
-            )
+            know(transaction, model.name)
             transaction.run(
                 "update models set parked_until = ?, parked_for = ?, parked_at = ?,"
                 " credentials = ?, strikes = 0 where model = ?",
@@ -70,7 +69,7 @@ class Parking:
                 transaction.now,
             )
         for kind, until, since, credentials in rows:
-            if kind not in _UNTIL_CHANGED or credentials == _credentials(model):
+            if kind not in CURABLE or credentials == _credentials(model):
                 return Parked(
                     model=model.name,
                     kind=FaultKind(kind),
