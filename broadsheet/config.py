@@ -21,6 +21,8 @@ from broadsheet.models import EXTRACTIVE
 from broadsheet.resources import project
 
 PREFIX = "BROADSHEET_"
+LAKE_SCHEMES = ("s3", "gs", "abfs", "abfss", "file")
+"""What a lake's URL can start with: what pyarrow's wheels open. Only `s3` and `file` are tested."""
 T = TypeVar("T", bound=BaseModel)
 SourceName = Literal["huggingface", "arxiv"]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
@@ -91,6 +93,28 @@ class Settings(_Frozen):
     """Most that all runs of a UTC day may cost."""
     budget_usd_per_month: Dollars | None = None
     """Most that all runs of a UTC month may cost."""
+    settle_days: Annotated[int, Field(ge=0, le=30)] = 3
+    """How many days before the newest list a daily run reads again: a list fills up late."""
+    catch_up_days: Annotated[int, Field(ge=0, le=366)] = 14
+    """How many days back a daily run makes the digests of runs that were missed."""
+    parallel_digests: Annotated[int, Field(ge=1, le=32)] = 2
+    """Digests that one backfill makes at once."""
+    outage_waits_seconds: Annotated[tuple[Seconds, ...], Field(max_length=10)] = ()
+    """Pauses after which a source that is down is tried again; none: the run fails at once.
+    The deployments of `prefect.yaml` have some."""
+    usual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """A list with less than this share of what that weekday usually has is warned about."""
+    task_runner: Literal["threads", "dask", "ray"] = "threads"
+    """Where a digest's papers are worked on, side by side."""
+    task_runner_address: str = ""
+    """Of a running Dask scheduler or Ray cluster; without one, it is made on this machine."""
+    task_workers: Annotated[int, Field(ge=1, le=256)] = 8
+    """Papers of a digest that are worked on at once."""
+    snapshot_days: Annotated[int, Field(ge=0)] = 30
+    """Age of a list, days, from which maintenance keeps its first and newest snapshot only;
+    before that, also the last one of each day."""
+    keep_prefect_days: Annotated[int, Field(ge=1)] = 90
+    """Age of a Prefect run, days, from which maintenance removes it; the table `runs` stays."""
     max_input_chars: Annotated[int, Field(ge=2000)] = 60_000
     """Longest text of a paper put to a model; whole sections are dropped beyond it."""
     is_sample: bool = False
@@ -105,10 +129,19 @@ class Settings(_Frozen):
 
     @field_validator("lake")
     @classmethod
-    def _is_on_a_file_system(cls, root: str) -> str:
-        if "://" in root and not root.startswith("file://"):
-            raise ValueError("a lake elsewhere than on a file system is not supported yet")
+    def _can_be_opened(cls, root: str) -> str:
+        scheme, is_url, _ = root.partition("://")
+        if is_url and scheme not in LAKE_SCHEMES:
+            works = ", ".join(f"{known}://" for known in LAKE_SCHEMES)
+            raise ValueError(f"a lake is a path or a URL with {works}")
         return root
+
+    @field_validator("outage_waits_seconds", mode="before")
+    @classmethod
+    def _splits_at_commas(cls, waits: object) -> object:
+        if not isinstance(waits, str):
+            return waits
+        return [wait.strip() for wait in waits.split(",") if wait.strip()]
 
     @field_validator("models")
     @classmethod

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from statistics import median
+from statistics import mean, median
 from typing import cast
 
 import pyarrow as pa
 
-from broadsheet import ingest, scoring, texts
+from broadsheet import ingest, planning, scoring, texts
 from broadsheet.analysis import answers
 from broadsheet.analysis.engine import Assignment, analyze
 from broadsheet.analysis.ledger import Ledger
@@ -27,8 +28,10 @@ from broadsheet.editions import Edition, newest_date
 from broadsheet.errors import SourceError
 from broadsheet.ingest import Heard, Ingested
 from broadsheet.lake import Lake, PartitionValue
-from broadsheet.models import Answer, FullText, Pick, Question
+from broadsheet.models import Answer, FullText, Pick, Question, Section
+from broadsheet.planning import Plan
 from broadsheet.rows import Row, to_rows
+from broadsheet.sources.fulltext import abstract_only
 from broadsheet.state import State
 from broadsheet.styles import load_style
 
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 _THREADS = 8  # as many texts are read at once as in a run
 _LOOK_BACK_DAYS = 14
+_TEXTS_TO_READ = 40  # of a range: enough for the usual length, minutes where each is a request
 _OBJECTION_TOKENS = 400  # of what is said to an answer that cannot be used, at most
 _ALLOWED_CHARS_PER_TOKEN = 8  # English that fills half of what a style allows
 
@@ -71,6 +75,8 @@ class Estimate:
     asked: tuple[Asking, ...]
     """By model, in the settings' order; empty where nothing would be asked."""
     missing_sources: tuple[str, ...] = ()
+    unread: int = 0
+    """Papers to ask about whose text was not read for this: taken to be as long as the others."""
 
     @property
     def to_ask(self) -> int:
@@ -108,6 +114,40 @@ class _Draft(Edition):
         return _Facts(self.settings.lake_root)
 
 
+class _Reader:
+    """Reads texts as a run does until it has fetched so many, and from then on makes them up."""
+
+    def __init__(self, settings: Settings, at_most: float = math.inf) -> None:
+        self._settings, self._left = settings, at_most
+        self._unread: set[tuple[dt.date, str]] = set()
+        self._tokens: list[int] = []
+
+    def read(self, edition: Edition, pick: Pick) -> FullText:
+        """The paper's text; one as long as a model is given where it would have to be fetched."""
+        if text := texts.known(edition, pick):
+            return text
+        self._left -= 1
+        if self._left >= 0:
+            return texts.read(edition, pick)
+        self._unread.add((edition.date, pick.paper_id))
+        longest = self._settings.max_input_chars
+        made_up = (f"{pick.abstract} " * (longest // max(1, len(pick.abstract)) + 1))[:longest]
+        abstract = abstract_only(pick, "not_read")
+        return replace(abstract, sections=(Section(heading="", text=made_up, level=1),))
+
+    def is_unread(self, edition: Edition, question: Question) -> bool:
+        """Whether the question's text was made up."""
+        return (edition.date, question.paper_id) in self._unread
+
+    def tokens_about(self, edition: Edition, questions: Sequence[Question]) -> int:
+        """Tokens of these questions; one with a text that was made up counts as the usual one."""
+        read = [tokens_about(q) for q in questions if not self.is_unread(edition, q)]
+        self._tokens += read
+        unread = [tokens_about(q) for q in questions if self.is_unread(edition, q)]
+        usual = round(mean(self._tokens)) if self._tokens else None
+        return sum(read) + (sum(unread) if usual is None else usual * len(unread))
+
+
 def estimate(profiles: Sequence[str], date: dt.date | None = None) -> list[Estimate]:
     """What the digests of these profiles would ask, one by one; no model is asked.
 
@@ -122,50 +162,32 @@ def estimate(profiles: Sequence[str], date: dt.date | None = None) -> list[Estim
     """
     day = date or newest_date(profiles[0])
     seen: set[str] = set()
-    return [_estimate(_draft(name, day), seen) for name in profiles]
+    reader = _Reader(load_settings())
+    return [_estimate(_draft(name, day), seen, reader) for name in profiles]
 
 
-def describe(estimates: Sequence[Estimate]) -> list[str]:
-    """The estimates in words, the total, and what the budgets leave of it: a line each.
+def estimate_plan(plan: Plan) -> list[Estimate]:
+    """What the digests of a plan would ask, oldest first; no model is asked.
+
+    Their lists are read ahead; of their texts, that are not stored, the first few.
 
     Raises:
-        UsageError: settings that cannot be used.
-        StateError: what was spent before cannot be looked up.
+        UsageError: settings, profile or style that cannot be used.
+        LakeError: the lake cannot be read or written.
     """
-    settings = load_settings()
-    lines = [line for one in estimates for line in _described(one)]
-    askings = [asking for one in estimates for asking in one.asked]
-    if not settings.models:
-        return [*lines, "no model is configured: nothing would be asked, nothing paid"]
-    if not askings:
-        return [*lines, "total: nothing to ask, nothing to pay"]
-    lines.append(f"total: {sum(asking.papers for asking in askings)} papers, {_dollars(askings)}")
-    left = [f"${usd:.4f} per {period}" for period, usd in budgets_left(settings).items()]
-    return [*lines, f"budgets leave {', '.join(left)}"] if left else lines
-
-
-def _described(one: Estimate) -> Iterator[str]:
-    lacking = f", without {', '.join(one.missing_sources)}" if one.missing_sources else ""
-    yield (
-        f"{one.profile} {one.date}: {one.listed} listed{lacking}, {one.selected} selected,"
-        f" {one.answered} answered already, {one.to_ask} to ask"
-    )
-    for asking in one.asked:
-        yield (
-            f"  {asking.model}: {asking.papers} papers, {asking.prompt_tokens:,} tokens in (at most"
-            f" {asking.prompt_tokens_at_most:,}), {asking.completion_tokens:,} out (at most"
-            f" {asking.completion_tokens_at_most:,}), {_dollars([asking])}"
+    lists = planning.read_lists(plan)
+    wanted = planning.narrowed(plan, lists)
+    missing = planning.out_of_reach(wanted, lists)
+    for key, error in missing.items():
+        logger.warning("no estimate for %s %s: %s", *key, error)
+    seen: set[str] = set()
+    reader = _Reader(plan.settings, at_most=_TEXTS_TO_READ)
+    return [
+        _estimate(_draft(name, date), seen, reader, refresh=False)
+        for name, date in sorted(
+            set(wanted.keys) - missing.keys(), key=lambda key: (key[1], key[0])
         )
-
-
-def _dollars(askings: Sequence[Asking]) -> str:
-    about = [asking.cost_usd for asking in askings if asking.cost_usd is not None]
-    at_most = [asking.cost_usd_at_most or 0.0 for asking in askings]
-    unpriced = sum(asking.papers for asking in askings if asking.cost_usd is None)
-    if not about:
-        return "price unknown"
-    known = f"about ${sum(about):.4f}, at most ${sum(at_most):.4f}"
-    return f"{known}, and {unpriced} papers at an unknown price" if unpriced else known
+    ]
 
 
 def budgets_left(settings: Settings) -> dict[str, float]:
@@ -193,11 +215,13 @@ def _draft(name: str, date: dt.date) -> Edition:
     return _Draft(settings=settings, profile=profile, style=style, date=date)
 
 
-def _estimate(edition: Edition, seen: set[str]) -> Estimate:
-    heard = _listen(edition)
+def _estimate(
+    edition: Edition, seen: set[str], reader: _Reader, *, refresh: bool = True
+) -> Estimate:
+    heard = _listen(edition, refresh)
     scores = scoring.score(edition)
     picks = scoring.select(edition, scores)
-    unanswered = _unanswered(edition, picks) if edition.settings.models else []
+    unanswered = _unanswered(edition, picks, reader) if edition.settings.models else []
     new = [one for one in unanswered if one.question.key not in seen]
     seen.update(one.question.key for one in new)
     return Estimate(
@@ -206,28 +230,32 @@ def _estimate(edition: Edition, seen: set[str]) -> Estimate:
         listed=scores["listed"][0].as_py() if len(scores) else 0,
         selected=len(picks),
         answered=len(picks) - len(new) if edition.settings.models else 0,
-        asked=tuple(_askings(edition, new)),
+        asked=tuple(_askings(edition, new, reader)),
         missing_sources=heard.missing,
+        unread=sum(reader.is_unread(edition, one.question) for one in new),
     )
 
 
-def _listen(edition: Edition) -> Heard:
+def _listen(edition: Edition, refresh: bool) -> Heard:
     """The sources' lists, in the lake; raises what `broadsheet.ingest.hear` raises."""
     results: list[Ingested | SourceError] = []
     for source in edition.sources:
         try:
-            results.append(ingest.ingest(source, edition.date, edition.lake, edition.settings))
+            found = ingest.ingest(
+                source, edition.date, edition.lake, edition.settings, refresh=refresh
+            )
+            results.append(found)
         except SourceError as error:
             results.append(error)
     known = [s.name for s in edition.sources if ingest.is_stored(s, edition.date, edition.lake)]
     return ingest.hear(edition.profile.sources, results, known)
 
 
-def _unanswered(edition: Edition, picks: Sequence[Pick]) -> list[_Unanswered]:
+def _unanswered(edition: Edition, picks: Sequence[Pick], reader: _Reader) -> list[_Unanswered]:
     """The first question about each pick that has no answer yet, in the digest's order."""
     found: list[_Unanswered] = []
     with ThreadPoolExecutor(_THREADS) as threads:
-        readings = threads.map(partial(texts.read, edition), picks)
+        readings = threads.map(partial(reader.read, edition), picks)
         for done, (pick, text) in enumerate(zip(picks, readings, strict=True), start=1):
             counts = {"done": done, "total": len(picks)}
             logger.info(
@@ -259,16 +287,21 @@ def _stored_answer(edition: Edition, question: Question, model: Model) -> Answer
     raise _Unanswered(question, model)
 
 
-def _askings(edition: Edition, unanswered: Sequence[_Unanswered]) -> Iterator[Asking]:
+def _askings(
+    edition: Edition, unanswered: Sequence[_Unanswered], reader: _Reader
+) -> Iterator[Asking]:
     for model in dict.fromkeys(edition.settings.models):
         questions = [one.question for one in unanswered if one.model == model]
         if questions:
-            yield _asking(edition, model, questions)
+            yield _asking(edition, model, questions, reader)
 
 
-def _asking(edition: Edition, model: Model, questions: Sequence[Question]) -> Asking:
+def _asking(
+    edition: Edition, model: Model, questions: Sequence[Question], reader: _Reader
+) -> Asking:
     papers, longest, price = len(questions), model.max_output_tokens, price_of(model)
-    about = sum(map(tokens_about, questions)), papers * _usual_tokens(edition, model)
+    usual = papers * _usual_tokens(edition, model)
+    about = reader.tokens_about(edition, questions), usual
     # The second request holds the first one's answer too, and what is wrong with it.
     again = longest + _OBJECTION_TOKENS
     at_most = sum(2 * tokens_at_most(q) + again for q in questions), 2 * papers * longest

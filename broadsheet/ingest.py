@@ -6,17 +6,20 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 
 from broadsheet.config import Settings
 from broadsheet.errors import SourceError, SourceUnavailable
 from broadsheet.lake import Lake
 from broadsheet.models import Listing
 from broadsheet.sources import Day, Source
+from broadsheet.state import State
 
 logger = logging.getLogger(__name__)
 
+_CHUNK_DAYS = 31  # so much is held in memory, and lost where a run is killed while it asks
 _ENRICHED = ("categories", "version")  # what arXiv is asked for where a source does not say
 
 
@@ -31,34 +34,99 @@ class Ingested:
     is_changed: bool
     skipped: int = 0
     """Entries of the list that could not be used."""
+    is_asked: bool = True
+    """Whether the source was asked; a list that is stored may do."""
 
 
-def ingest(source: Source, date: dt.date, lake: Lake, settings: Settings) -> Ingested:
+def ingest(
+    source: Source, date: dt.date, lake: Lake, settings: Settings, *, refresh: bool = True
+) -> Ingested:
     """Read the source's list for the date into `listings`; an equal list adds nothing.
+
+    Args:
+        source: which.
+        date: of the list.
+        lake: where it goes.
+        settings: in force.
+        refresh: whether a list that is stored is read again.
 
     Raises:
         SourceError: the source did not deliver; the lake is unchanged.
     """
-    day = source.list_day(date)
-    known = _newest_snapshot(lake, source, date)
+    stored = None if refresh else _newest_snapshot(lake, source, date)
+    if stored is not None:
+        return Ingested(
+            source=source.name,
+            date=date,
+            listed=len(stored),
+            new=0,
+            is_changed=False,
+            is_asked=False,
+        )
+    return _store_all(source, {date: source.list_day(date)}, lake, settings)[date]
+
+
+def ingest_days(
+    source: Source, dates: Iterable[dt.date], lake: Lake, settings: Settings
+) -> Iterator[tuple[dt.date, Ingested | SourceError]]:
+    """Read the source's lists of many dates, in as few requests as it can; an outage ends it.
+
+    **Shape**: one pair per date, in no order: what became of it.
+    """
+    waiting = sorted(set(dates))
+    while waiting:
+        chunk, waiting = waiting[:_CHUNK_DAYS], waiting[_CHUNK_DAYS:]
+        listed = dict(source.list_days(chunk))
+        days = {date: day for date, day in listed.items() if isinstance(day, Day)}
+        errors = {date: day for date, day in listed.items() if isinstance(day, SourceError)}
+        yield from _store_all(source, days, lake, settings).items()
+        yield from errors.items()
+        outage = next((e for e in errors.values() if isinstance(e, SourceUnavailable)), None)
+        if outage and not days:
+            yield from ((date, outage) for date in waiting)
+            return
+
+
+def _store_all(
+    source: Source, days: Mapping[dt.date, Day], lake: Lake, settings: Settings
+) -> dict[dt.date, Ingested]:
+    """The lists in the lake, each where it differs; what all of them lack is asked for at once."""
+    known = {date: _newest_snapshot(lake, source, date) or {} for date in days}
+    lists = {date: _carried(source, date, day, known[date]) for date, day in days.items()}
+    found = _look_up(chain.from_iterable(lists.values()), settings)
+    stored = {}
+    for date, listings in lists.items():
+        filled = [_fill(listing, found) for listing in listings]
+        ingested = _store(source, date, filled, lake, settings)
+        stored[date] = replace(ingested, skipped=days[date].skipped)
+    return stored
+
+
+def _carried(
+    source: Source, date: dt.date, day: Day, known: Mapping[str, Listing]
+) -> list[Listing]:
+    """The day's list with what was learnt of its papers before; a list never becomes empty."""
     if known and not day.listings:
         logger.warning("%s lists nothing on %s any more: keeping its list", source.name, date)
-        day = Day(listings=tuple(known.values()))
-    listings = _enrich(day.listings, known or {}, settings)
-    is_changed = known is None or _content(listings) != _content(known.values())
-    if is_changed:
-        _write_snapshot(lake, source, date, listings)
+        return list(known.values())
+    return [_fill(listing, known) for listing in day.listings]
+
+
+def _store(
+    source: Source, date: dt.date, listings: Sequence[Listing], lake: Lake, settings: Settings
+) -> Ingested:
+    """The list in the lake, unless the newest is equal; two runs at once store it once."""
+    with State(settings.state_store).alone(f"list {source.name} {source.scope} {date}"):
+        known = _newest_snapshot(lake, source, date)
+        is_changed = known is None or _content(listings) != _content(known.values())
+        if is_changed:
+            _write_snapshot(lake, source, date, listings)
     new = len({listing.paper_id for listing in listings} - set(known or {}))
     logger.info(
         "ingested %d papers listed on %s by %s (%d new)", len(listings), date, source.name, new
     )
     return Ingested(
-        source=source.name,
-        date=date,
-        listed=len(listings),
-        new=new,
-        is_changed=is_changed,
-        skipped=day.skipped,
+        source=source.name, date=date, listed=len(listings), new=new, is_changed=is_changed
     )
 
 
@@ -78,8 +146,7 @@ def _newest_snapshot(lake: Lake, source: Source, date: dt.date) -> dict[str, Lis
 
 def _snapshots(lake: Lake, source: Source, date: dt.date) -> list[str]:
     """Names of the source's stored lists of the date, oldest first; other scopes' left out."""
-    paths = lake.files("listings", source=source.name, date=date)
-    names = [path.rpartition("/")[2].removesuffix(".parquet") for path in paths]
+    names = lake.names("listings", source=source.name, date=date)
     return [name for name in names if name.rpartition("-")[2] == _scope_hash(source.scope)]
 
 
@@ -91,28 +158,26 @@ def _stored_listing(row: Mapping[str, object]) -> Listing:
     return Listing(**fields)  # type: ignore[arg-type]
 
 
-def _enrich(
-    listings: Sequence[Listing], known: Mapping[str, Listing], settings: Settings
-) -> list[Listing]:
-    """The listings with what they lack filled from what is stored, else from arXiv.
+def _look_up(listings: Iterable[Listing], settings: Settings) -> Mapping[str, Listing]:
+    """What arXiv knows of the papers that lack something, by id.
 
     arXiv being unavailable leaves the fields missing; the next ingest asks again.
     """
-    carried = [_fill(listing, known.get(listing.paper_id)) for listing in listings]
-    lacking = [listing for listing in carried if _missing(listing)]
+    lacking = {listing.paper_id: listing for listing in listings if _missing(listing)}
     if not lacking:
-        return carried
+        return {}
     from broadsheet.sources.arxiv import Arxiv  # only where something lacks: it imports slowly
 
     try:
-        found = Arxiv(settings).by_ids((listing.paper_id for listing in lacking), lacking[0].date)
+        return Arxiv(settings).by_ids(lacking, next(iter(lacking.values())).date)
     except SourceError as error:
         logger.warning("%s; %d papers stay without categories", error, len(lacking))
-        return carried
-    return [_fill(listing, found.get(listing.paper_id)) for listing in carried]
+        return {}
 
 
-def _fill(listing: Listing, other: Listing | None) -> Listing:
+def _fill(listing: Listing, known: Mapping[str, Listing]) -> Listing:
+    """The listing with what it lacks taken from what is known of its paper."""
+    other = known.get(listing.paper_id)
     if other is None:
         return listing
     return replace(listing, **{name: getattr(other, name) for name in _missing(listing)})

@@ -6,6 +6,7 @@ What did not change is not written again, so that the same date twice leaves the
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """What became of one edition; `message` and `remedy` where it failed.
+    """What became of one edition; `message` where it failed or a list is thin, and the `remedy`.
 
     Tokens and cost are those of the answers that this run bought.
     """
@@ -93,13 +94,15 @@ def publish(edition: Edition, digest: Digest, run_id: str) -> Published:
         LakeError: home or lake cannot be written; the previous report is untouched.
     """
     report = edition.settings.reports / digest.profile / f"{digest.date}.md"
+    page = render_markdown(digest, edition.style).encode()
+    # the Markdown page last: one that has the stored hash says that the other is there too
     pages = {
-        report: render_markdown(digest, edition.style).encode(),
         report.with_suffix(".html"): render_html(digest, edition.style).encode(),
+        report: page,
     }
     with _appearing(pages):
         _store_analyses(edition, digest)
-        _store_digest(edition, digest, run_id)
+        _store_digest(edition, digest, hashlib.sha256(page).hexdigest(), run_id)
     logger.info("published %s: %s, %d papers", edition, digest.outcome, len(digest.articles))
     return _published(digest, report, edition.desk.bought)
 
@@ -172,17 +175,23 @@ def _analysis_row(edition: Edition, analysis: Analysis) -> dict[str, object]:
     return _as_stored("analyses", row)
 
 
-def _store_digest(edition: Edition, digest: Digest, run_id: str) -> None:
+def _store_digest(edition: Edition, digest: Digest, report_sha256: str, run_id: str) -> None:
     """One row per article; a digest without any is one row without a paper, so that it is known."""
     partition: dict[str, str | dt.date] = {"profile": digest.profile, "date": digest.date}
-    rows = [_digest_row(digest, article, run_id) for article in digest.articles or (None,)]
+    told = {"report_sha256": report_sha256, "run_id": run_id}
+    rows = [_digest_row(digest, article, told) for article in digest.articles or (None,)]
     before = edition.lake.rows("digests", "digest", **partition) or []
-    settled = _settled(before, rows, by=("paper_id",), instant="published_at", also=("run_id",))
+    whole = ("report_sha256",)  # the page's, not the article's
+    settled = _settled(
+        before, rows, by=("paper_id",), instant="published_at", also=("run_id",), beside=whole
+    )
     if settled != before:
         edition.lake.write("digests", settled, "digest", **partition)
 
 
-def _digest_row(digest: Digest, article: Article | None, run_id: str) -> dict[str, object]:
+def _digest_row(
+    digest: Digest, article: Article | None, told: Mapping[str, object]
+) -> dict[str, object]:
     row: dict[str, object] = {
         name: getattr(digest, name)
         for name in (
@@ -196,7 +205,7 @@ def _digest_row(digest: Digest, article: Article | None, run_id: str) -> dict[st
             "origin",
         )
     }
-    row |= {"missing_sources": list(digest.missing_sources), "run_id": run_id}
+    row |= {"missing_sources": list(digest.missing_sources), **told}
     if article is not None:
         pick, analysis = article.pick, article.analysis
         row |= {n: getattr(pick, n) for n in ("paper_id", "position", "score", "reason", "title")}
@@ -216,16 +225,20 @@ def _settled(
     by: Sequence[str],
     instant: str,
     also: Sequence[str] = (),
+    beside: Sequence[str] = (),
 ) -> list[dict[str, object]]:
-    """The rows, where nothing else changed with the instant and run they had before."""
-    told = {instant, *also}
+    """The rows, where nothing else changed with the instant and run they had before.
+
+    What stands beside a row's content does not make it a changed one.
+    """
+    told = {instant, *also, *beside}
     known = {tuple(row[key] for key in by): row for row in before}
     settled: list[dict[str, object]] = []
     for row in rows:
         old = known.get(tuple(row[key] for key in by))
         same = old is not None and all(old[k] == v for k, v in row.items() if k not in told)
         if same and old is not None:
-            settled.append(dict(old))
+            settled.append({**old, **{name: row[name] for name in beside}})
         else:
             settled.append({**row, instant: row[instant] or dt.datetime.now(dt.UTC)})
     return settled
@@ -244,7 +257,7 @@ def _appearing(pages: Mapping[Path, bytes]) -> Iterator[None]:
         for path in changed:
             asides[path].replace(path)
     except OSError as error:
-        report = next(iter(pages))
+        report = [*pages][-1]
         raise LakeError(
             f"cannot write report {report}: {error}", "make that folder writable"
         ) from error

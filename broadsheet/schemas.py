@@ -137,6 +137,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "scanned": _COUNT,
             "missing_sources": _TEXTS,
             "origin": _TEXT,
+            "report_sha256": _TEXT,
             "run_id": _TEXT,
             "published_at": _INSTANT,
         }

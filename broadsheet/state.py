@@ -11,7 +11,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,15 +70,17 @@ class State:
             yield transaction
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[None]:
+    def alone(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold the lock of that name, which all workers share; the end of a process frees it.
 
-        The first word of the name is its purpose: locks of different purposes may be nested.
+        Args:
+            name: its first word is its purpose: locks of different purposes may be nested.
+            on_wait: called where another worker holds it.
 
         Raises:
             StateError: the store cannot be used.
         """
-        with self._store.alone(name):
+        with self._store.alone(name, on_wait):
             yield
 
 
@@ -121,8 +123,8 @@ class _Sqlite:
             raise self._unusable(error) from error
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[None]:
-        from filelock import FileLock
+    def alone(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        from filelock import FileLock, Timeout
 
         purpose, _, rest = name.partition(" ")
         digest = f"{purpose}-{hashlib.sha256(rest.encode()).hexdigest()[:_LOCKS]}"
@@ -130,7 +132,11 @@ class _Sqlite:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / digest, thread_local=False)
-            lock.acquire(poll_interval=0.005)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                on_wait()
+                lock.acquire(poll_interval=0.005)
         except OSError as error:
             raise self._unusable(error) from error
         try:
@@ -211,10 +217,13 @@ class _Postgres:
             yield _Transaction(connection.cursor(), "%s", clock.fetchone()[0])
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[None]:
+    def alone(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        key = [f"broadsheet {name}"]
         with self._connected() as connection:
-            name = f"broadsheet {name}"
-            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
+            tried = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", key)
+            if not tried.fetchone()[0]:
+                on_wait()
+                connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", key)
             yield  # the connection's end gives the lock back
 
     @contextmanager

@@ -15,14 +15,19 @@ from broadsheet.sources.fulltext import FullTexts, abstract_only
 
 def read(edition: Edition, pick: Pick) -> FullText:
     """The paper's text as the profile wants it; what was read once for the date is read again."""
-    if edition.profile.read == "abstract":
-        return abstract_only(pick, "not_wanted")
-    stored = edition.lake.rows("fulltexts", _name(pick), date=edition.date)
-    if stored:
-        return _stored(stored[0])
+    if text := known(edition, pick):
+        return text
     text = edition.fulltexts.fetch(pick)
     _store(edition.lake, edition.date, pick, text)
     return text
+
+
+def known(edition: Edition, pick: Pick) -> FullText | None:
+    """The paper's text where no page has to be fetched for it; else None."""
+    if edition.profile.read == "abstract":
+        return abstract_only(pick, "not_wanted")
+    stored = edition.lake.rows("fulltexts", _name(pick), date=edition.date)
+    return _stored(stored[0]) if stored else None
 
 
 def look_again(lake: Lake, pages: FullTexts, date: dt.date, pick: Pick) -> FullText:

@@ -17,6 +17,7 @@ from conftest import Answer, Respond, Web, in_turn
 
 from broadsheet.config import load_settings
 from broadsheet.errors import NotPublishedYet, SourceError, SourceUnavailable
+from broadsheet.sources import Day
 from broadsheet.sources.arxiv import Arxiv, submission_window
 
 DATE = dt.date(2026, 1, 7)  # a Wednesday
@@ -34,12 +35,18 @@ def open_at(web: Web, *categories: str, **variables: object) -> Arxiv:
     return Arxiv(settings, categories)
 
 
-def entry(paper_id: str, version: int = 1, title: str = "Kites", categories: str = "cs.CL") -> str:
+def entry(
+    paper_id: str,
+    version: int = 1,
+    title: str = "Kites",
+    categories: str = "cs.CL",
+    published: str = "2026-01-05T20:15:00Z",
+) -> str:
     tags = "".join(f'<category term="{name}"/>' for name in categories.split())
     return (
         f"<entry><id>http://arxiv.org/abs/{paper_id}v{version}</id><title>{title}</title>"
         "<updated>2026-01-06T09:00:00Z</updated><summary>  Kites\n  fly. </summary>"
-        f"{tags}<published>2026-01-05T20:15:00Z</published>"
+        f"{tags}<published>{published}</published>"
         f'<arxiv:primary_category term="{categories.split()[0]}"/>'
         "<author><name>Ada Wind</name></author><author><name>Bo Gale</name></author></entry>"
     )
@@ -120,16 +127,16 @@ class TestByIds:
         assert found[paper_id].version == 2
         assert web.requests[0][1]["id_list"] == paper_id
 
-    def test_a_hundred_are_asked_for_at_once(self, web: Web) -> None:
+    def test_four_hundred_are_asked_for_at_once(self, web: Web) -> None:
         def respond(path: str, query: dict[str, str]) -> Answer:
             return 200, feed([entry(paper_id) for paper_id in query["id_list"].split(",")])
 
         web.respond = respond
-        asked = ids(230)
+        asked = ids(930)
         found = open_at(web).by_ids(reversed([*asked, *asked]), DATE)
         assert sorted(found) == asked
         batches = [query["id_list"].split(",") for _, query in web.requests]
-        assert [len(batch) for batch in batches] == [100, 100, 30]
+        assert [len(batch) for batch in batches] == [400, 400, 130]
         assert list(chain.from_iterable(batches)) == asked
 
     def test_paper_that_arxiv_does_not_know_is_absent(self, web: Web) -> None:
@@ -160,7 +167,7 @@ class TestDays:
             "sortBy": "submittedDate",
             "sortOrder": "ascending",
             "start": "0",
-            "max_results": "100",
+            "max_results": "500",
         }
 
     def test_scope_is_the_categories_in_one_order(self, web: Web) -> None:
@@ -196,6 +203,52 @@ class TestDays:
         assert web.requests == []
         clock(monkeypatch, "2026-01-07T01:00:00")
         assert len(source.list_day(DATE).listings) == 1
+
+    def test_a_range_is_one_search_and_each_paper_belongs_to_its_announcement(
+        self, web: Web
+    ) -> None:
+        submitted = {
+            "2601.00001": "2026-01-02T20:00:00Z",  # Friday afternoon: announced for Tuesday
+            "2601.00002": "2026-01-05T18:59:59Z",  # Monday, a second before the deadline
+            "2601.00003": "2026-01-05T19:00:00Z",  # at the deadline: Wednesday's
+            "2601.00004": "2026-01-06T20:00:00Z",  # Tuesday after it: Thursday's
+        }
+        found = [entry(paper_id, published=at) for paper_id, at in submitted.items()]
+        web.respond = lambda path, query: (200, feed(found))
+        source = open_at(web, "cs.CL")
+        days = dict(source.list_days([dt.date(2026, 1, 6) + dt.timedelta(n) for n in range(7)]))
+        assert [
+            query["search_query"].partition("submittedDate:")[2] for _, query in web.requests
+        ] == ["[202601021900 TO 202601091859]"]
+        ids_of = {
+            date.day: [found.paper_id for found in day.listings]
+            for date, day in days.items()
+            if isinstance(day, Day)
+        }
+        assert ids_of == {
+            6: ["2601.00001", "2601.00002"],
+            7: ["2601.00003"],
+            8: ["2601.00004"],
+            9: [],
+            10: [],
+            11: [],
+            12: [],
+        }
+
+    def test_a_gap_in_a_range_is_not_asked_for(self, web: Web) -> None:
+        web.respond = paged(0)
+        list(open_at(web, "cs.CL").list_days([dt.date(2026, 1, 6), dt.date(2026, 1, 20)]))
+        assert len(web.requests) == 2
+
+    def test_dates_to_come_are_told_one_by_one(
+        self, web: Web, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        web.respond = paged(0)
+        source = open_at(web, "cs.CL")
+        clock(monkeypatch, "2026-01-07T12:00:00")
+        days = dict(source.list_days([dt.date(2026, 1, 7), dt.date(2026, 1, 8)]))
+        assert days[dt.date(2026, 1, 7)] == Day(listings=())
+        assert isinstance(days[dt.date(2026, 1, 8)], NotPublishedYet)
 
     @pytest.mark.parametrize(
         ("now", "newest"),

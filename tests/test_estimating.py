@@ -17,10 +17,12 @@ from conftest import Web
 from broadsheet.analysis import answers
 from broadsheet.analysis.ledger import Ledger
 from broadsheet.config import Settings, load_settings
+from broadsheet.describing import describe
 from broadsheet.errors import SourceUnavailable
-from broadsheet.estimating import Asking, Estimate, budgets_left, describe, estimate
+from broadsheet.estimating import Asking, Estimate, budgets_left, estimate, estimate_plan
 from broadsheet.lake import Lake
 from broadsheet.models import Answer
+from broadsheet.planning import plan_range
 from broadsheet.sample import SAMPLE_DATE, serve
 from broadsheet.state import State
 
@@ -73,7 +75,7 @@ def store(*stored: Answer) -> None:
 def written() -> set[str]:
     """What there is below the home, folders of the lake by table."""
     home = load_settings().home
-    tops = {path.name for path in home.iterdir()} - {"lake"}
+    tops = {path.name for path in home.iterdir()} - {"lake", "state.sqlite.locks"}
     return tops | {path.name for path in (home / "lake").iterdir()}
 
 
@@ -167,6 +169,30 @@ def test_a_question_that_two_profiles_ask_is_counted_once(configure: Callable[..
     first, second = estimate(["a", "b"], SAMPLE_DATE)
     assert (first.to_ask, first.answered) == (8, 0)
     assert (second.to_ask, second.answered) == (0, 8)
+
+
+def test_a_range_beyond_the_first_texts_is_taken_to_be_like_them(
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(PRICED.format("one", 1, 1), a=PROFILE)
+    plan = plan_range(SAMPLE_DATE, SAMPLE_DATE, ["a"])
+    monkeypatch.setattr("broadsheet.estimating._TEXTS_TO_READ", 3)
+    [some] = estimate_plan(plan)
+    assert (some.unread, some.asked[0].papers) == (5, 8)
+    monkeypatch.setattr("broadsheet.estimating._TEXTS_TO_READ", 100)
+    [all_read] = estimate_plan(plan)
+    assert (all_read.unread, all_read.to_ask) == (0, 8)
+    mean_of_first = some.asked[0].prompt_tokens / 8
+    assert 0.3 < mean_of_first / (all_read.asked[0].prompt_tokens / 8) < 3
+    assert some.asked[0].prompt_tokens_at_most >= all_read.asked[0].prompt_tokens_at_most
+
+
+def test_a_long_range_is_described_by_its_sum(configure: Callable[..., None]) -> None:
+    configure(PRICED.format("one", 1, 1), a=PROFILE)
+    many = describe([an_estimate(an_asking())] * 21)
+    assert many[0].startswith("21 digests from ")
+    assert many[1].startswith(f"  {an_asking().model}: {21 * an_asking().papers} papers")
+    assert len(many) == 3
 
 
 def test_without_a_model_no_text_is_read_and_nothing_asked(

@@ -6,7 +6,8 @@ import datetime as dt
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +22,11 @@ from hypothesis import strategies as st
 
 from broadsheet.config import Settings, load_settings
 from broadsheet.errors import NotPublishedYet, SourceError, SourceUnavailable, UnknownShape
-from broadsheet.ingest import Heard, Ingested, hear, ingest
+from broadsheet.ingest import Heard, Ingested, hear, ingest, ingest_days
 from broadsheet.lake import Lake
 from broadsheet.models import Listing
 from broadsheet.rows import Row
-from broadsheet.sources import Day
+from broadsheet.sources import Day, day_by_day
 from broadsheet.sources.huggingface import HuggingFace
 
 
@@ -48,6 +49,9 @@ class Told:
 
     def list_day(self, date: dt.date) -> Day:
         return Day(listings=tuple(self.listings))
+
+    def list_days(self, dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, Day | SourceError]]:
+        return day_by_day(self, dates, at_once=2)
 
 
 def offline() -> Settings:
@@ -446,3 +450,46 @@ class TestAnyDay:
             ]
             changes = sum(now != then for then, now in pairwise(kept))
             assert len(snapshots(lake)) == 1 + changes
+
+
+class TestManyDays:
+    DATES = (DAY, DAY + dt.timedelta(days=1), DAY + dt.timedelta(days=2))
+
+    def read(
+        self, source: Told, lake: Lake, settings: Settings
+    ) -> dict[dt.date, Ingested | SourceError]:
+        return dict(ingest_days(source, self.DATES, lake, settings))
+
+    def test_what_all_lists_lack_is_asked_for_at_once(self, lake: Lake, web: Web) -> None:
+        web.respond = lambda path, query: (200, atom(query["id_list"].split(","), 2))
+        lacking = [a_listing(number, categories=None, version=None) for number in (1, 2)]
+        became = self.read(Told(lacking), lake, settings_of(web))
+        assert [query["id_list"] for _, query in web.requests] == ["2601.00001,2601.00002"]
+        assert set(became) == set(self.DATES)
+
+    def test_each_list_is_stored_as_one_of_a_single_day(self, lake: Lake) -> None:
+        became = self.read(Told([a_listing(1)]), lake, offline())
+        assert all(isinstance(one, Ingested) and one.is_changed for one in became.values())
+        assert not ingest(Told([a_listing(1)]), self.DATES[1], lake, offline()).is_changed
+
+    def test_a_day_that_fails_stops_no_other(self, lake: Lake) -> None:
+        class Failing(Told):
+            def list_day(self, date: dt.date) -> Day:
+                if date == DAY:
+                    raise UnknownShape("strange")
+                return super().list_day(date)
+
+        became = self.read(Failing([a_listing(1)]), lake, offline())
+        assert isinstance(became[DAY], UnknownShape)
+        assert [isinstance(became[date], Ingested) for date in self.DATES[1:]] == [True, True]
+
+    def test_two_at_once_store_a_list_once(self, lake: Lake) -> None:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: take(lake, a_listing(1)), range(8)))
+        assert len(snapshots(lake)) == 1
+
+
+def test_a_stored_list_is_not_read_again_without_refresh(lake: Lake) -> None:
+    take(lake, a_listing(1), a_listing(2))
+    found = ingest(Told([a_listing(3)]), DAY, lake, offline(), refresh=False)
+    assert (found.listed, found.is_changed, len(snapshots(lake))) == (2, False, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -179,8 +180,16 @@ def test_a_row_that_did_not_change_keeps_its_run_and_instant(edition: Edition) -
     (before,) = digest_of(edition)
     publish(edition, composed(edition, analyzed(1), analyzed(2)), "run-2")
     first, second = digest_of(edition)
+    assert first.pop("report_sha256") == second["report_sha256"] != before.pop("report_sha256")
     assert first == before
     assert second["run_id"] == "run-2"
+
+
+def test_the_stored_hash_is_that_of_the_page(edition: Edition) -> None:
+    published = publish(edition, composed(edition, analyzed(1)), "run-1")
+    assert published.report is not None
+    page = hashlib.sha256(published.report.read_bytes()).hexdigest()
+    assert [row["report_sha256"] for row in digest_of(edition)] == [page]
 
 
 def test_pending_is_replaced_by_complete(edition: Edition) -> None:

@@ -7,10 +7,13 @@ case in `open_source`.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from broadsheet.config import Profile, Settings, SourceName
+from broadsheet.errors import SourceError
 from broadsheet.models import Listing
 
 
@@ -45,6 +48,27 @@ class Source(Protocol):
             SourceUnavailable: no answer after the client's retries.
             UnknownShape: an answer in no known format.
         """
+
+    def list_days(self, dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, Day | SourceError]]:
+        """The papers listed for each of these dates, or why there are none; never raises that.
+
+        A source that can tell many days in one answer does; else `day_by_day` is all it takes.
+        """
+
+
+def day_by_day(
+    source: Source, dates: Sequence[dt.date], at_once: int
+) -> Iterator[tuple[dt.date, Day | SourceError]]:
+    """What `Source.list_days` gives, by asking for one day after the other, some at once."""
+
+    def ask(date: dt.date) -> Day | SourceError:
+        try:
+            return source.list_day(date)
+        except SourceError as error:
+            return error
+
+    with ThreadPoolExecutor(at_once) as threads:
+        yield from zip(dates, threads.map(ask, dates), strict=True)
 
 
 def open_source(name: SourceName, settings: Settings, profile: Profile) -> Source:

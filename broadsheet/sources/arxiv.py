@@ -14,7 +14,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,9 +30,12 @@ from broadsheet.sources import Day, http
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE = 100
+PAGE_SIZE = 500  # of at most 2000: long pages come back cut more often
+_IDS_AT_ONCE = 400  # an address of some 5,000 characters
 _NEW_YORK = ZoneInfo("America/New_York")
 _ENTRY_ID = re.compile(rf"arxiv\.org/abs/(?P<id>{PAPER_ID})v(?P<version>\d+)$")
+Window = tuple[dt.datetime, dt.datetime]
+"""From, until; UTC."""
 _one_connection = threading.Lock()
 _asked_at: dict[str, float] = {}
 """When each endpoint was last asked, by the monotonic clock: the process's, whoever asked."""
@@ -61,27 +65,37 @@ class Arxiv:
 
     def list_day(self, date: dt.date) -> Day:
         """The papers announced on that date; a weekend has none and is not asked for."""
-        window = submission_window(date)
-        if window is None:
-            return Day(listings=())
-        if not _is_announced(date):
-            raise NotPublishedYet(
-                f"digest of {date} cannot be made: its list on arXiv is not published yet",
-                "try again later, or leave out --date for the newest list",
-            )
-        found = self._ask(
-            arxiv.Search(query=self._query(*window), max_results=None, **_OLDEST_FIRST)
-        )
-        unique = {listing.paper_id: listing for listing in (_listing(r, date) for r in found)}
-        ranked = enumerate(unique.values(), start=1)
-        return Day(listings=tuple(replace(listing, rank=rank) for rank, listing in ranked))
+        (_, day), *_ = self.list_days([date])
+        if isinstance(day, SourceError):
+            raise day
+        return day
+
+    def list_days(self, dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, Day | SourceError]]:
+        """The papers announced on each date: dates that follow each other in one search."""
+        windows = {date: window for date in dates if (window := submission_window(date))}
+        future = {date for date in windows if not _is_announced(date)}
+        yield from ((date, Day(listings=())) for date in dates if date not in windows)
+        yield from ((date, _not_published(date)) for date in sorted(future))
+        for span in _spans({d: w for d, w in windows.items() if d not in future}):
+            yield from self._list_span(span, windows)
+
+    def _list_span(
+        self, span: Sequence[dt.date], windows: Mapping[dt.date, Window]
+    ) -> Iterator[tuple[dt.date, Day | SourceError]]:
+        """What one search finds, by the date on which it was announced."""
+        query = self._query(windows[span[0]][0], windows[span[-1]][1])
+        try:
+            found = self._ask(arxiv.Search(query=query, max_results=None, **_OLDEST_FIRST))
+            yield from _by_day(found, span, [windows[date][0] for date in span]).items()
+        except SourceError as error:
+            yield from ((date, error) for date in span)
 
     def by_ids(self, paper_ids: Iterable[str], date: dt.date) -> dict[str, Listing]:
         """What arXiv knows of these papers, by id; a paper that it does not know is absent."""
         ids = sorted(set(paper_ids))
         found: list[arxiv.Result] = []
-        for start in range(0, len(ids), PAGE_SIZE):
-            batch = ids[start : start + PAGE_SIZE]
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            batch = ids[start : start + _IDS_AT_ONCE]
             found += self._ask(arxiv.Search(id_list=batch, max_results=None))
         listings = [_listing(result, date) for result in found]
         return {listing.paper_id: listing for listing in listings}
@@ -114,7 +128,7 @@ _OLDEST_FIRST: dict[str, Any] = {
 }
 
 
-def submission_window(date: dt.date) -> tuple[dt.datetime, dt.datetime] | None:
+def submission_window(date: dt.date) -> Window | None:
     """When papers announced on a date were submitted: from, until (UTC); None on weekends.
 
     Submissions close at 14:00 Eastern and are announced at 20:00, Sunday to Thursday, which is the
@@ -129,6 +143,40 @@ def submission_window(date: dt.date) -> tuple[dt.datetime, dt.datetime] | None:
         dt.datetime.combine(date - dt.timedelta(days=days), dt.time(14), _NEW_YORK) for days in back
     )
     return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
+
+
+def _spans(windows: Mapping[dt.date, Window]) -> list[list[dt.date]]:
+    """The dates in runs whose windows follow each other without a gap."""
+    spans: list[list[dt.date]] = []
+    for date in sorted(windows):
+        if spans and windows[spans[-1][-1]][1] == windows[date][0]:
+            spans[-1].append(date)
+        else:
+            spans.append([date])
+    return spans
+
+
+def _by_day(
+    found: Iterable[arxiv.Result], span: Sequence[dt.date], opened: Sequence[dt.datetime]
+) -> dict[dt.date, Day]:
+    """The results by the date whose window had last opened when they were submitted, each once."""
+    listings: dict[dt.date, dict[str, Listing]] = {date: {} for date in span}
+    for result in found:
+        date = span[max(0, bisect_right(opened, result.published) - 1)]
+        listing = _listing(result, date)
+        listings[date][listing.paper_id] = listing
+    return {date: Day(listings=_ranked(unique.values())) for date, unique in listings.items()}
+
+
+def _ranked(listings: Iterable[Listing]) -> tuple[Listing, ...]:
+    return tuple(replace(listing, rank=rank) for rank, listing in enumerate(listings, start=1))
+
+
+def _not_published(date: dt.date) -> NotPublishedYet:
+    return NotPublishedYet(
+        f"digest of {date} cannot be made: its list on arXiv is not published yet",
+        "try again later, or leave out --date for the newest list",
+    )
 
 
 def _is_announced(date: dt.date) -> bool:

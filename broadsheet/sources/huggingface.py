@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import httpx
@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from broadsheet.config import Settings
 from broadsheet.errors import NotPublishedYet, SourceError, UnknownShape
 from broadsheet.models import PAPER_ID, Listing
-from broadsheet.sources import Day, http
+from broadsheet.sources import Day, day_by_day, http
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class HuggingFace:
     def __init__(self, settings: Settings) -> None:
         self._url = f"{settings.huggingface_url.rstrip('/')}/api/daily_papers"
         self._client = http.open_client(settings, _refuse_cut_json)
+        self._at_once = settings.http_connections
 
     def newest_date(self) -> dt.date:
         """The date of the list served when none is asked for; today where it does not say."""
@@ -81,6 +82,10 @@ class HuggingFace:
             f"source huggingface lists over {len(entries)} papers for {date}: paging has no end",
             "report this as a defect, with the date",
         )
+
+    def list_days(self, dates: Sequence[dt.date]) -> Iterator[tuple[dt.date, Day | SourceError]]:
+        """Each date's list; the API knows no ranges, so several are asked for at once."""
+        return day_by_day(self, dates, self._at_once)
 
     def _page(self, **params: str | int) -> list[Any]:
         response = http.get(self._client, self.name, self._url, **params)

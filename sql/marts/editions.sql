@@ -12,6 +12,7 @@
 -- missing_sources  sources that did not answer
 -- style            report style
 -- origin           made, sample or imported
+-- report_sha256    of the Markdown page, whole; null where it is not known
 -- published_at     UTC
 select
     profile,
@@ -24,6 +25,7 @@ select
     any_value(missing_sources) as missing_sources,
     any_value(style) as style,
     any_value(origin) as origin,
+    any_value(report_sha256) as report_sha256,
     max(published_at) as published_at,
 from lake.digests
 group by profile, date

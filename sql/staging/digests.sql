@@ -2,21 +2,22 @@
 -- grain:  profile, date, paper_id
 -- reads:  lake.digests
 --
--- profile       whose digest
--- date          date of the list
--- paper_id      arXiv identifier without version
--- position      place in the digest, 1 is the top
--- score         0 to 100
--- reason        the score's components in words
--- title         as published
--- style         report style
--- language      language of the page
--- question      content key of the analysis used
--- status        of that analysis: complete or pending
--- outcome       of the whole digest
--- origin        made, sample or imported
--- run_id        flow run that published this state of it
--- published_at  UTC
+-- profile        whose digest
+-- date           date of the list
+-- paper_id       arXiv identifier without version
+-- position       place in the digest, 1 is the top
+-- score          0 to 100
+-- reason         the score's components in words
+-- title          as published
+-- style          report style
+-- language       language of the page
+-- question       content key of the analysis used
+-- status         of that analysis: complete or pending
+-- outcome        of the whole digest
+-- origin         made, sample or imported
+-- report_sha256  of the Markdown page, whole
+-- run_id         flow run that published this state of it
+-- published_at   UTC
 select
     profile,
     date,
@@ -31,6 +32,7 @@ select
     status,
     outcome,
     origin,
+    report_sha256,
     run_id,
     published_at,
 from lake.digests
