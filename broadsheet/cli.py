@@ -18,6 +18,7 @@ from broadsheet.redaction import redact
 if TYPE_CHECKING:
     import datetime as dt
 
+    from broadsheet.planning import Plan
     from broadsheet.publishing import Published
 
 app = typer.Typer(
@@ -62,13 +63,21 @@ def run(
 
 
 def _estimate(date: str | None, profiles: Sequence[str], debug: bool) -> None:
-    from broadsheet import estimating, terminal
+    from broadsheet import describing, estimating, terminal
 
     day = _day(date) if date else None
     names = _prepared(profiles)
     with terminal.progress(debug):
         estimates = estimating.estimate(names, day)
-    print("\n".join(estimating.describe(estimates)))
+    print("\n".join(describing.describe(estimates)))
+
+
+def _estimate_range(plan: Plan, debug: bool) -> None:
+    from broadsheet import describing, estimating, terminal
+
+    with terminal.progress(debug):
+        estimates = estimating.estimate_plan(plan)
+    print("\n".join(describing.describe(estimates)))
 
 
 def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> int:
@@ -156,8 +165,68 @@ def _report(published: Sequence[Published], show: bool) -> int:
         print(f"{name}: {one.outcome}, {one.selected} papers{pending}: {one.report}")
         if show:
             print("\n" + "\n".join(one.report.read_text("utf-8").splitlines()[:16]) + "\n…\n")
+    return _exit_code(published)
+
+
+def _exit_code(published: Sequence[Published]) -> int:
     outcomes = {str(one.outcome) for one in published}
     return 1 if "failed" in outcomes else 3 if "partial" in outcomes else 0
+
+
+@app.command()
+def backfill(
+    start: Annotated[str, typer.Argument(metavar="START", help="First date, as 2026-01-31.")],
+    end: Annotated[str, typer.Argument(metavar="END", help="Last date.")],
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Which profile; repeat for several. Default: all.")
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Read stored lists again; remake what has grown.")
+    ] = False,
+    order: Annotated[str, typer.Option(help="newest or oldest dates first.")] = "newest",
+    parallel: Annotated[
+        int | None, typer.Option(min=1, max=32, help="Digests made at once.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would ask and cost; make no digest.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Make every digest from START to END that is not complete."""
+    from broadsheet import planning
+
+    if order not in ("newest", "oldest"):
+        raise UsageError(f"unknown order: {order!r}", "give newest or oldest")
+    first, last, names = _day(start), _day(end), _prepared(profile or [])
+    towards: planning.Order = "newest first" if order == "newest" else "oldest first"
+    plan = planning.plan_range(first, last, names, towards, refresh=refresh)
+    if not plan.keys:
+        print(f"nothing to do: all {len(plan.complete)} digests are complete")
+        return
+    if estimate:
+        _estimate_range(plan, debug)
+        return
+    if plan.complete and not refresh:
+        print(f"{len(plan.complete)} digests are complete already", file=sys.stderr)
+
+    def start_flow() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
+        from flows.backfill import backfill as fill  # here, not above: it imports Prefect
+
+        at_once = parallel or plan.settings.parallel_digests
+        return fill(first, last, names, towards, refresh, at_once, return_state=True)
+
+    raise typer.Exit(_close(_published(start_flow, debug)))
+
+
+def _close(published: Sequence[Published]) -> int:
+    """Say what became of all digests; the exit code is that of the worst."""
+    from broadsheet import closing
+
+    if not published:
+        print("nothing to do: no list has changed")
+        return 0
+    print("\n".join(closing.lines(published)))
+    return _exit_code(published)
 
 
 @app.command()
@@ -177,7 +246,7 @@ def repair(
     def start() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
         from flows.repair import repair as mend  # here, not above: importing Prefect costs a second
 
-        return mend(names if profile else None, day, return_state=True)
+        return mend(names if profile else (), day, return_state=True)
 
     published = _published(start, debug)
     if not published:
@@ -214,6 +283,37 @@ def doctor(debug: Debug = False) -> None:
     for finding in findings:
         print(finding)
     raise typer.Exit(1 if any(f.startswith("FAIL") for f in findings) else 0)
+
+
+@app.command()
+def up(debug: Debug = False) -> None:
+    """Start what is missing of a Prefect server, worker and deployments on this machine."""
+    _prepared(())
+    from flows.installation import up as start  # here: importing Prefect costs a second
+
+    api = start(print)
+    print(
+        f"\nUI: {api.removesuffix('/api')}   (runs, schedules, forms; see docs/schedule.md)\n"
+        f"Runs of the command line show there too after: export PREFECT_API_URL={api}\n"
+        "A backfill: Deployments > backfill > Run. To end all this: make down"
+    )
+
+
+@app.command()
+def down(debug: Debug = False) -> None:
+    """End the worker and the server that `up` started, and nothing else."""
+    from flows.installation import down as stop  # here: importing Prefect costs a second
+
+    stop(print)
+
+
+@app.command()
+def serve(debug: Debug = False) -> None:
+    """Run all deployments from this process until Ctrl-C, with a server if there is none."""
+    _prepared(())
+    from flows.installation import serve as run_all  # here: importing Prefect costs a second
+
+    run_all(print)
 
 
 def main() -> None:

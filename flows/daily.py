@@ -1,4 +1,12 @@
-"""The day's digests: one per profile, each in its own flow run; one that fails stops no other."""
+"""The day's digests, and what earlier days still lack; each digest in a flow run of its own.
+
+find_newest_date   the newest date with a list
+digest             each profile's digest of it; one that fails stops no other
+plan_recent        days whose run was missed, and days before whose list may have grown since
+read_lists         their lists, in few requests
+narrowed           those without a digest, or whose list has grown
+make_each          each of their digests
+"""
 
 from __future__ import annotations
 
@@ -9,9 +17,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from broadsheet.editions import newest_date
-from flows.digest import digest
+from broadsheet.planning import narrowed, nothing, plan_recent
+from flows.digest import RECORDED, digest, digest_of_stored_lists
+from flows.parameters import Profiles
+from tasks.batches import make_each, read_lists
 from tasks.digests import sum_up
+from tasks.papers import find_newest_date
 
 
 def _run_name() -> str:
@@ -19,9 +30,19 @@ def _run_name() -> str:
     return f"{', '.join(parameters['profiles'])} {parameters['date'] or 'newest'}"
 
 
-@flow(name="daily", flow_run_name=_run_name)
-def daily(profiles: list[str], date: dt.date | None = None) -> State[Any]:
-    """The digests of these profiles for a date; without one, for the newest that has a list."""
-    date = date or newest_date(profiles[0])
-    states: list[State[Any]] = [digest(name, date, return_state=True) for name in profiles]
-    return sum_up([(name, date) for name in profiles], states)
+@flow(name="daily", flow_run_name=_run_name, **RECORDED)
+def daily(profiles: Profiles, date: dt.date | None = None) -> State[Any]:
+    """The digests of these profiles for the newest date, and what the days before it lack.
+
+    Args:
+        profiles: Whose digests are made, each in a run of its own.
+        date: Of which day's list, and of no other day; None is the newest that there is.
+    """
+    newest = date or find_newest_date(profiles[0])
+    first = [(name, newest) for name in profiles]
+    made: list[State[Any]] = [digest(*key, return_state=True) for key in first]
+    recent = nothing() if date else plan_recent(profiles, newest)
+    lists = read_lists(recent)
+    wanted = narrowed(recent, lists)
+    late = make_each(digest_of_stored_lists, wanted, lists, wanted.settings.parallel_digests)
+    return sum_up([*first, *wanted.keys], [*made, *late])

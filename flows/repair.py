@@ -20,10 +20,11 @@ from prefect import flow, unmapped
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from broadsheet.editions import open_edition
+from broadsheet.editions import alone, open_edition
 from broadsheet.publishing import Published
 from broadsheet.repairing import find_editions, find_missed, open_repair, read_issue
-from flows.digest import PER_EDITION, threads, write_up
+from flows.digest import PER_EDITION, RECORDED, threads, write_up
+from flows.parameters import Profiles
 from tasks.digests import as_state, sum_up, tag_run
 from tasks.papers import look_again
 from tasks.repairs import republish_digest
@@ -39,9 +40,15 @@ def _run_name() -> str:
     name="repair",
     flow_run_name=_run_name,
     task_runner=threads,  # type: ignore[arg-type]  # its own future is not the base's, for mypy
+    **RECORDED,
 )
-def repair(profiles: list[str] | None = None, since: dt.date | None = None) -> State[Any]:
-    """Finish what is pending in these profiles' digests, from that date on; without any, in all."""
+def repair(profiles: Profiles = (), since: dt.date | None = None) -> State[Any]:
+    """Finish what is pending in these profiles' digests, from that date on; without any, in all.
+
+    Args:
+        profiles: Whose digests; none chosen is all of them.
+        since: The date of the oldest digest that is looked at; None is the first there is.
+    """
     opened = open_repair(profiles, since)
     missed = find_missed(opened)
     look_again.map(missed, unmapped(opened)).result()
@@ -55,7 +62,8 @@ def repair_digest(profile: str, date: dt.date) -> State[Published]:
     """The digest of one profile and date, its open papers finished."""
     edition = open_edition(profile, date)
     tag_run(edition)
-    issue = read_issue(edition)
-    analyses = write_up(edition, issue.open_picks)
-    published = republish_digest(edition, issue, analyses)
+    with alone(edition):
+        issue = read_issue(edition)
+        analyses = write_up(edition, issue.open_picks)
+        published = republish_digest(edition, issue, analyses)
     return as_state(published)

@@ -2,35 +2,89 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
-from prefect import task
+from prefect import task, unmapped
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run as this_run
 
-from broadsheet import ingest, scoring, texts
-from broadsheet.editions import Edition
+from broadsheet import ingest, news, scoring, showing, texts
+from broadsheet.config import load_settings
+from broadsheet.editions import Edition, newest_date
+from broadsheet.errors import SourceUnavailable
 from broadsheet.ingest import Heard, Ingested
 from broadsheet.models import FullText, Pick
 from broadsheet.repairing import Missed, Repair
 from broadsheet.sources import Source
+from tasks.events import tell
 
 
 @task(task_run_name="ingest {source.name} {edition.date}", cache_policy=NO_CACHE)
-def ingest_listing(source: Source, edition: Edition) -> Ingested:
+def ingest_listing(source: Source, edition: Edition, refresh: bool) -> Ingested:
     """A source's list of the date, in the lake."""
-    return ingest.ingest(source, edition.date, edition.lake, edition.settings)
+    return ingest.ingest(source, edition.date, edition.lake, edition.settings, refresh=refresh)
+
+
+def ingest_listings(edition: Edition, refresh: bool) -> list[PrefectFuture[Ingested]]:
+    """The lists of the edition's sources; one that is down is tried again as the settings say."""
+    listed = patiently(ingest_listing)
+    return list(listed.map(edition.sources, unmapped(edition), unmapped(refresh)))
+
+
+def patiently(step: Any) -> Any:  # noqa: ANN401
+    """The task, tried again after each of the pauses that the settings give for outages."""
+    waits = list(load_settings().outage_waits_seconds)
+    return step.with_options(
+        retries=len(waits), retry_delay_seconds=waits or None, retry_condition_fn=_is_outage
+    )
+
+
+def _is_outage(task: object, task_run: object, state: State[Any]) -> bool:
+    """Whether a source was down, which passes."""
+    return isinstance(state.result(raise_on_failure=False), SourceUnavailable)
+
+
+@task(task_run_name="find newest date for {profile}", cache_policy=NO_CACHE)
+def newest_date_of(profile: str) -> dt.date:
+    """The newest date that the profile's first source has a list for."""
+    return newest_date(profile)
+
+
+def find_newest_date(profile: str) -> dt.date:
+    """The newest date; where the source is down, it is tried again as the settings say."""
+    found: dt.date = patiently(newest_date_of)(profile)
+    return found
 
 
 def hear(edition: Edition, listings: Sequence[PrefectFuture[Ingested]]) -> Heard:
     """What the sources said together; raises what `broadsheet.ingest.hear` raises."""
     results = [listing.result(raise_on_failure=False) for listing in listings]
+    _show_sources(edition, results, [listing.state.timestamp for listing in listings])
     silent = [
         s for s, r in zip(edition.sources, results, strict=True) if isinstance(r, BaseException)
     ]
     known = [s.name for s in silent if ingest.is_stored(s, edition.date, edition.lake)]
     return ingest.hear(edition.profile.sources, results, known)
+
+
+def _show_sources(
+    edition: Edition,
+    results: Sequence[Ingested | BaseException],
+    ended_at: Sequence[dt.datetime],
+) -> None:
+    """How each source did, as an artifact, and as an event where one is down."""
+    create_table_artifact(
+        showing.source_table(edition, results, ended_at),
+        key=f"sources-{edition.profile.name}",
+        description=f"sources {edition}",
+    )
+    tell(news.of_sources(edition, results), edition.settings, str(this_run.id))
 
 
 @task(task_run_name="score {edition}", cache_policy=NO_CACHE)

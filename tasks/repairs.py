@@ -14,6 +14,7 @@ from broadsheet.editions import Edition
 from broadsheet.models import Analysis
 from broadsheet.publishing import Published
 from broadsheet.repairing import Issue
+from tasks.digests import show_money
 
 
 @task(task_run_name="republish {edition}", cache_policy=NO_CACHE)
@@ -24,4 +25,5 @@ def republish_digest(edition: Edition, issue: Issue, analyses: Sequence[Analysis
     # not the key of new digests: its newest artifact is to stay the newest digest
     key = f"repaired-{edition.profile.name}"
     create_markdown_artifact(page, key=key, description=f"repaired digest {edition}")
+    show_money(edition, analyses)
     return published

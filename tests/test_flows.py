@@ -76,7 +76,8 @@ def published(state: Any) -> Published:
 
 def home_bytes() -> dict[str, bytes]:
     home = load_settings().home
-    kept = [p for p in home.rglob("*") if p.is_file() and "/runs/" not in str(p)]
+    files = [p for p in home.rglob("*") if p.is_file() and "/runs/" not in str(p)]
+    kept = [p for p in files if "state.sqlite" not in str(p)]  # what workers share, no result
     return {str(p.relative_to(home)): p.read_bytes() for p in kept}
 
 

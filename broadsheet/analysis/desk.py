@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakSet
 
 from broadsheet.analysis import answers, client
 from broadsheet.analysis.faults import (
@@ -63,6 +64,16 @@ class _Failure:
     turn: str
 
 
+_open: WeakSet[Desk] = WeakSet()
+"""The desks of this process."""
+
+
+def stop_all() -> None:
+    """Stop every desk of this process: whoever runs several digests at once is interrupted."""
+    for desk in list(_open):
+        desk.stop()
+
+
 class Desk:
     """What one run asks of models; the limits it keeps are shared with all other runs."""
 
@@ -81,6 +92,7 @@ class Desk:
         self._bad_requests: Counter[str] = Counter()
         self._resting: dict[str, tuple[FaultKind, dt.datetime]] = {}
         self._warm: set[str] = set()
+        _open.add(self)
 
     def find(self, question: Question) -> Answer | None:
         """The stored answer to the question; None where it was never answered."""
