@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 
 from broadsheet.config import load_settings
 from broadsheet.lake import Lake
@@ -16,10 +17,10 @@ def record(
     run_id: str,
     flow: str,
     name: str,
-    profile: str,
-    date: dt.date,
     started_at: dt.datetime,
-    result: Published | BaseException,
+    result: object,
+    profile: str | None = None,
+    date: dt.date | None = None,
 ) -> None:
     """Write the run's row, and see that the views are those of the lake as it is now.
 
@@ -27,24 +28,22 @@ def record(
         run_id: of the flow run.
         flow: the flow's name.
         name: the flow run's name.
-        profile: whose digest.
-        date: of the list.
         started_at: UTC.
-        result: what was published, or what failed.
+        result: what was published, or of each digest that the run had made in runs of their own,
+            or what failed; anything else counts as done.
+        profile: whose digest; None where the run is no digest's.
+        date: of the list.
 
     Raises:
         LakeError: the lake cannot be written.
     """
-    published = result if isinstance(result, Published) else failed(profile, date, result)
     ended_at = dt.datetime.now(dt.UTC)
-    row = _counts(published) | {
+    row = _what_became(result, profile, date) | {
         "run_id": run_id,
         "flow": flow,
         "name": name,
         "profile": profile,
         "digest_date": date,
-        "outcome": published.outcome,
-        "message": published.message or None,
         "started_at": started_at,
         "ended_at": ended_at,
         "duration_seconds": round((ended_at - started_at).total_seconds(), 3),
@@ -55,10 +54,19 @@ def record(
     save_views(lake, settings.home)
 
 
-def _counts(published: Published) -> dict[str, object]:
-    """The run's counts; none of them where it failed."""
-    has_failed = published.outcome is Outcome.FAILED
-    return {name: None if has_failed else getattr(published, name) for name in _COUNTS}
+def _what_became(result: object, profile: str | None, date: dt.date | None) -> dict[str, object]:
+    """Outcome, message and counts; a failed run has no counts, nor one whose digests have."""
+    if isinstance(result, BaseException):
+        result = failed(profile or "", date, result)
+    if not isinstance(result, Published):
+        digests = digests_of(result)
+        return {"outcome": worst(digests), "message": message_of(digests) or None}
+    counts = {} if result.outcome is Outcome.FAILED else _COUNTS
+    return {
+        "outcome": result.outcome,
+        "message": result.message or None,
+        **{name: getattr(result, name) for name in counts},
+    }
 
 
 _COUNTS = (
@@ -70,3 +78,24 @@ _COUNTS = (
     "completion_tokens",
     "cost_usd",
 )
+
+
+def digests_of(result: object) -> list[Published]:
+    """The digests that a run's result tells of; none where it tells of something else."""
+    results = result if isinstance(result, list | tuple) else [result]
+    return [one for one in results if isinstance(one, Published)]
+
+
+def worst(digests: Collection[Published]) -> Outcome:
+    """The outcome of all together: `empty` where all are, `complete` where there is none."""
+    outcomes = {one.outcome for one in digests}
+    for outcome in (Outcome.FAILED, Outcome.PARTIAL):
+        if outcome in outcomes:
+            return outcome
+    return Outcome.EMPTY if outcomes == {Outcome.EMPTY} else Outcome.COMPLETE
+
+
+def message_of(digests: Sequence[Published]) -> str:
+    """What is wrong with the worst of them; empty where nothing is."""
+    gravest = sorted(digests, key=lambda one: one.outcome is not Outcome.FAILED)
+    return next((one.message for one in gravest if one.message), "")

@@ -1,4 +1,5 @@
--- What ran, when, and what became of it.
+-- What ran, when, and what became of it: a run that had digests made in runs of their
+-- own is as good as the worst of them, and counts nothing, so that sums count once.
 -- grain:  run_id
 -- reads:  lake.runs
 --
@@ -6,14 +7,14 @@
 -- date               UTC day it started
 -- flow               flow's name
 -- name               flow run's name
--- profile            whose digest
+-- profile            whose digest; null where the run made none itself, and so the next
 -- digest_date        date of the list
 -- outcome            complete, empty, partial or failed
--- message            what failed, else null
+-- message            what failed or which list is thin, else null
 -- started_at         UTC
 -- ended_at           UTC
 -- duration_seconds   wall time
--- listed             papers all sources listed
+-- listed             papers all sources listed; null where it failed, and so the next
 -- scanned            papers scored
 -- selected           papers in the digest
 -- pending            papers still waiting for a model
@@ -40,3 +41,4 @@ select
     completion_tokens,
     cost_usd,
 from lake.runs
+qualify row_number() over (partition by run_id order by ended_at desc) = 1
