@@ -85,7 +85,7 @@ def _run(date: str | None, profiles: Sequence[str], show: bool, debug: bool) -> 
     names = _prepared(profiles)
 
     def start() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
-        from flows.daily import daily  # here, not above: importing Prefect costs a second
+        from flows.daily import daily
 
         return daily(names, day, return_state=True)
 
@@ -102,7 +102,10 @@ def _published(start: Callable[[], Any], debug: bool) -> list[Published]:
     terminal.quiet_prefect(debug)
     terminal.share_heaps()
     with terminal.progress(debug):
-        state = start()
+        from tasks.servers import at_server  # here, not above: importing Prefect costs a second
+
+        with at_server():
+            state = start()
     result: object = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
@@ -210,7 +213,7 @@ def backfill(
         print(f"{len(plan.complete)} digests are complete already", file=sys.stderr)
 
     def start_flow() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
-        from flows.backfill import backfill as fill  # here, not above: it imports Prefect
+        from flows.backfill import backfill as fill
 
         at_once = parallel or plan.settings.parallel_digests
         return fill(first, last, names, towards, refresh, at_once, return_state=True)
@@ -244,7 +247,7 @@ def repair(
     names = _prepared(profile or [])
 
     def start() -> Any:  # noqa: ANN401 (a state of Prefect, which has no place here)
-        from flows.repair import repair as mend  # here, not above: importing Prefect costs a second
+        from flows.repair import repair as mend
 
         return mend(names if profile else (), day, return_state=True)
 

@@ -105,11 +105,11 @@ class Settings(_Frozen):
     usual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """A list with less than this share of what that weekday usually has is warned about."""
     task_runner: Literal["threads", "dask", "ray"] = "threads"
-    """Where a digest's papers are worked on, side by side."""
+    """Where a digest's papers are analyzed, side by side."""
     task_runner_address: str = ""
     """Of a running Dask scheduler or Ray cluster; without one, it is made on this machine."""
     task_workers: Annotated[int, Field(ge=1, le=256)] = 8
-    """Papers of a digest that are worked on at once."""
+    """Papers analyzed at once: of one digest with threads, of all on a cluster of its own."""
     snapshot_days: Annotated[int, Field(ge=0)] = 30
     """Age of a list, days, from which maintenance keeps its first and newest snapshot only;
     before that, also the last one of each day."""

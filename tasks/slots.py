@@ -7,6 +7,10 @@ records events, and its client comes back after two seconds (docs/decisions.md).
 
 Without a server of its own a run is bounded within its process only: an embedded server forgets who
 held what when it is killed, but not that it is held.
+
+On a cluster there is no one process to claim for a run, and many small digests are to share it. So
+a model's slots are locks in the shared state there, one per request: they bound all workers of all
+runs, and the end of a process frees them.
 """
 
 from __future__ import annotations
@@ -14,16 +18,21 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
 
 from prefect import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.settings import PREFECT_API_URL
 
 from broadsheet.config import Model
+from broadsheet.state import State
 
 logger = logging.getLogger("broadsheet.tasks")
+
+_LOOK_AGAIN_SECONDS = 0.1  # while all slots are taken, one thread of each process
 
 
 class RunSlots:
@@ -80,3 +89,54 @@ def _ensure_limit(model: Model) -> str:
     with get_client(sync_client=True) as server:
         server.upsert_global_concurrency_limit_by_name(name, model.max_concurrency)
     return name
+
+
+class SharedSlot(AbstractContextManager[None]):
+    """Whichever is free first of the slots of a model that all workers of the state share."""
+
+    def __init__(self, state: State, model: Model, refuse: Callable[[], None]) -> None:
+        """Nothing is waited for yet.
+
+        Args:
+            state: that the workers share.
+            model: whose `max_concurrency` slots there are.
+            refuse: raises where there is no sense in waiting (any more).
+        """
+        self._state, self._model, self._refuse = state, model, refuse
+        self._held = ExitStack()
+
+    def __enter__(self) -> None:
+        with _looking.setdefault(self._model.name, threading.Lock()):
+            while not self._takes_one():
+                self._refuse()
+                time.sleep(_LOOK_AGAIN_SECONDS)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._held.close()
+
+    def _takes_one(self) -> bool:
+        for number in range(self._model.max_concurrency):
+            name = f"slot {self._model.name} {number}"
+            try:
+                self._held.enter_context(self._state.alone(name, _give_up))
+                return True
+            except _Taken:
+                continue
+        return False
+
+
+_looking: dict[str, threading.Lock] = {}
+"""By model: one thread of a process looks for a slot at a time."""
+
+
+class _Taken(Exception):
+    """Another worker holds the lock."""
+
+
+def _give_up() -> None:
+    raise _Taken

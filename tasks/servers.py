@@ -1,0 +1,42 @@
+"""The Prefect server that hears of runs: one of its own, or one embedded in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect import get_client
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
+
+from broadsheet.errors import UsageError
+
+
+@contextmanager
+def at_server() -> Iterator[None]:
+    """Run flows at the server that is set; at an embedded one without heartbeats.
+
+    Nobody listens for them there, since it ends with its run, and each flow run would wait up to a
+    second for its heartbeat's thread to end.
+
+    Raises:
+        UsageError: the server that is set does not answer.
+    """
+    if url := PREFECT_API_URL.value():
+        _refuse_silent(url)
+        yield
+    else:
+        with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
+
+
+def _refuse_silent(url: str) -> None:
+    with get_client(sync_client=True) as server:
+        if error := server.api_healthcheck():
+            raise UsageError(
+                f"no Prefect server answers at PREFECT_API_URL {url}: {error}",
+                "start it (broadsheet up), or unset the variable to do without",
+            )
