@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null)
 STAMP := .venv/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup digest test check format lock
+.PHONY: help setup digest up down test check format lock
 
 help:            ## what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/ —/'
@@ -26,6 +26,12 @@ endif
 
 digest: setup    ## a digest of the embedded sample day: no network, no key
 	@.venv/bin/broadsheet run --sample --show
+
+up: setup        ## a Prefect server, a worker and all deployments on this machine; again: no-op
+	@.venv/bin/broadsheet up
+
+down: setup      ## end what `make up` started
+	@.venv/bin/broadsheet down
 
 test: setup      ## all tests
 	@$(PY) -m pytest -n auto --dist loadfile
