@@ -18,10 +18,11 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from broadsheet.errors import WarehouseError
+from broadsheet.errors import LakeError, WarehouseError
 from broadsheet.lake import Lake, PartitionValue, aside_name
 from broadsheet.resources import project
 from broadsheet.schemas import PARTITIONS, SCHEMAS
+from broadsheet.stores import ObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,13 @@ FRONT_NAMES = {
 }
 """Names that need no schema, and what they stand for."""
 
-_DAMAGE = re.compile(r"parquet|magic bytes|snappy|zstd|thrift|deserialize|footer|stats", re.I)
+_GONE = re.compile(
+    r"no files found|no such file|no_such_key|not_found|FileNotFound|cannot open file", re.I
+)
+_UNREACHED = LakeError.__name__  # what DuckDB says of an error raised where it reads from us
+_DAMAGE = re.compile(
+    r"parquet|magic bytes|snappy|zstd|thrift|deserialize|footer|stats|arrow source", re.I
+)
 T = TypeVar("T")
 
 
@@ -110,7 +117,7 @@ class Warehouse:
         only: Only | None = None,
         path: str = ":memory:",
     ) -> None:
-        self._lake, self._only = lake, only or {}
+        self._lake, self._only, self._is_saved = lake, only or {}, path != ":memory:"
         self.con = duckdb.connect(path)
         self.con.execute("set TimeZone = 'UTC'")
         self._mending(self._make_views)
@@ -134,17 +141,31 @@ class Warehouse:
         return self._mending(lambda: self._execute(text, params))
 
     def _mending(self, work: Callable[[], T]) -> T:
-        """What the work returns; done again without the damaged files where they stopped it."""
+        """What the work returns; done again where files stopped it that were damaged or merged."""
         try:
             try:
                 return work()
             except duckdb.Error as error:
-                if not (_may_be_damage(error) and self._lake.quarantine_damaged()):
+                if not self._is_mended(error):
                     raise
                 self._make_views()
                 return work()
         except duckdb.Error as error:
             raise WarehouseError(f"cannot run query: {error}", "check the SQL") from error
+
+    def _is_mended(self, error: duckdb.Error) -> bool:
+        """Whether the work may be done when it is tried again; raises where the lake says why not.
+
+        Raises:
+            LakeError: it is not reached, or a damaged file cannot be moved aside.
+        """
+        if _UNREACHED in str(error):
+            self._lake.tables()
+            return True
+        if _is_gone(error) or not _may_be_damage(error):
+            return _is_gone(error)
+        # in an object store, a file that was replaced while it was read looks damaged, too
+        return bool(self._lake.quarantine_damaged()) or not self._lake.is_local
 
     def put(self, name: str, rows: pa.Table) -> None:
         """Make rows readable as `schema.table` until the connection closes."""
@@ -161,7 +182,29 @@ class Warehouse:
     def _make_views(self) -> None:
         for schema in ("lake", "staging", "marts"):
             self.con.execute(f"create schema if not exists {schema}")
-        for name, select in view_definitions(self._lake, self._only).items():
+        if isinstance(self._lake.store, ObjectStore):
+            self._reach(self._lake.store)
+        else:
+            self._view(_lake_views(self._lake, self._only))
+        self._view(_derived_views())
+
+    def _reach(self, store: ObjectStore) -> None:
+        """Make the lake's views over an object store, which DuckDB itself cannot read."""
+        from broadsheet.remote_tables import Pretence, RemoteTable  # only here: slow to import
+
+        if self._is_saved:
+            self.con.register_filesystem(Pretence(store))
+            self._view(_lake_views(self._lake, self._only))
+            return
+        self.con.execute("set schema = 'lake'")
+        for table in SCHEMAS:
+            rows = RemoteTable(self._lake, table, self._only.get(table, [{}]))
+            # a relation's view lives as long as the database: other cursors see it as well
+            self.con.from_arrow(rows).create_view(table, replace=True)
+        self.con.execute("set schema = 'main'")
+
+    def _view(self, views: Mapping[str, str]) -> None:
+        for name, select in views.items():
             self.con.execute(f"create or replace view {name} as {select}")
 
 
@@ -172,19 +215,32 @@ def _may_be_damage(error: duckdb.Error) -> bool:
     return not isinstance(error, duckdb.ProgrammingError | duckdb.DataError)
 
 
+def _is_gone(error: duckdb.Error) -> bool:
+    """Whether a file was merged into another between its listing and its reading."""
+    kinds = duckdb.IOException | duckdb.InvalidInputException  # read by itself, or by pyarrow
+    return isinstance(error, kinds) and _GONE.search(str(error)) is not None
+
+
 def view_definitions(lake: Lake, only: Only | None = None) -> dict[str, str]:
     """Every view's name and SELECT, each after those it reads; `only` as in `Warehouse`."""
-    tables = {f"lake.{table}": _lake_view(lake, table, only or {}) for table in SCHEMAS}
+    return {**_lake_views(lake, only or {}), **_derived_views()}
+
+
+def _derived_views() -> dict[str, str]:
     derived = {q.name: q.sql for q in _in_order([*queries("staging"), query("marts.editions")])}
     front = {f"main.{name}": f"from {target}" for name, target in FRONT_NAMES.items()}
-    return {**tables, **derived, **front}
+    return {**derived, **front}
 
 
-def _lake_view(lake: Lake, table: str, only: Only) -> str:
+def _lake_views(lake: Lake, only: Only) -> dict[str, str]:
+    files = _globs(lake, only)
+    return {f"lake.{table}": _lake_view(table, files[table]) for table in SCHEMAS}
+
+
+def _lake_view(table: str, files: Sequence[str]) -> str:
     """A SELECT of the table's columns, whichever its files have, typed even without files."""
     empty = ", ".join(f"null::{_duckdb_type(f.type)} as {_quoted(f.name)}" for f in SCHEMAS[table])
     typed = f"select {empty} where false"
-    files = _globs(lake, table, only)
     if not files:
         return typed
     listed = ", ".join(_text(path) for path in files)
@@ -195,14 +251,20 @@ def _lake_view(lake: Lake, table: str, only: Only) -> str:
     return f"{typed} union all by name {known}"
 
 
-def _globs(lake: Lake, table: str, only: Only) -> list[str]:
-    """The files to read: a pattern for a whole table, paths for chosen partitions."""
-    if table in only:
-        return [_literal(file) for part in only[table] for file in lake.files(table, **part)]
-    if not lake.has_files(table):
-        return []
+def _globs(lake: Lake, only: Only) -> dict[str, list[str]]:
+    """The files to read of each table: a pattern for all, paths for chosen partitions."""
+    whole = lake.tables() if set(SCHEMAS) - set(only) else []
+    return {
+        table: [_literal(file) for part in only[table] for file in lake.files(table, **part)]
+        if table in only
+        else [_pattern(lake, table)] * (table in whole)
+        for table in SCHEMAS
+    }
+
+
+def _pattern(lake: Lake, table: str) -> str:
     levels = "/".join(f"{key}=*" for key in PARTITIONS[table])
-    return [f"{_literal(lake.directory(table))}/{levels}/*.parquet"]
+    return f"{_literal(f'{lake.store.url}/{table}')}/{levels}/*.parquet"
 
 
 def _literal(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,12 +12,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+from uuid import uuid4
 
 import httpx
+import pyarrow as pa
 import pytest
 
 from broadsheet.lake import Lake
@@ -29,7 +33,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the developer's own reaches a test; everything is written below tmp_path."""
     for name in list(os.environ):
-        if name.startswith(("BROADSHEET_", *PROVIDERS)):
+        if name.startswith(("BROADSHEET_", "AWS_", *PROVIDERS)):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BROADSHEET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BROADSHEET_ARXIV_DELAY_SECONDS", "0")
@@ -118,6 +122,78 @@ def web() -> Iterator[Web]:
     server = Web()
     yield server
     server.close()
+
+
+class Bucket:
+    """An empty bucket of an S3 server on loopback, and what is asked of that server."""
+
+    def __init__(self, server: str, log: Path) -> None:
+        self.server, self._log = server, log
+        self.name = f"b{uuid4().hex}"
+        self.url = f"s3://{self.name}/lake"
+        httpx.put(f"{server}/{self.name}").raise_for_status()
+
+    def objects(self) -> list[str]:
+        """The names of all objects, sorted."""
+        page = httpx.get(f"{self.server}/{self.name}?list-type=2").raise_for_status().text
+        return sorted(re.findall("<Key>(.*?)</Key>", page))
+
+    def put(self, key: str, content: bytes) -> None:
+        """Make an object, or another of that name."""
+        Lake(self.url).store.put(f"{self.name}/{key}", pa.py_buffer(content))
+
+    @contextmanager
+    def counted(self) -> Iterator[list[str]]:
+        """The requests made meanwhile, as `GET /key?query`, once it is over.
+
+        The server writes the line of a request before its answer.
+        """
+        requests: list[str] = []
+        before = self._log.stat().st_size
+        yield requests
+        lines = self._log.read_bytes()[before:].decode().splitlines()
+        found = (re.search(rf'"([A-Z]+) /{self.name}(\S*) HTTP', unquote(line)) for line in lines)
+        requests += [f"{one[1]} {one[2]}" for one in found if one]
+
+
+@pytest.fixture(scope="session")
+def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of an S3 server and its log; in its own process, which lets it be waited for."""
+    log = tmp_path_factory.mktemp("s3") / "server.log"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with log.open("wb") as lines:
+        running = subprocess.Popen(command, stdout=lines, stderr=lines)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            with suppress(httpx.TransportError):
+                httpx.get(url)
+                break
+            time.sleep(0.1)
+        yield url, log
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+@pytest.fixture
+def object_store(
+    object_server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Bucket:
+    """An empty bucket, with what the environment needs for it."""
+    for name, value in {
+        "ACCESS_KEY_ID": "loopback-user",
+        "SECRET_ACCESS_KEY": "loopback-password",
+        "REGION": "us-east-1",
+        "ENDPOINT_URL": object_server[0],
+        "EC2_METADATA_DISABLED": "true",
+        "CONFIG_FILE": str(tmp_path / "no-config"),
+        "SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return Bucket(*object_server)
 
 
 def _postgres_programs() -> Path | None:

@@ -98,18 +98,19 @@ def test_variables_of_others_are_not_ours() -> None:
     assert load_settings({"BROADSHEETS": "x", "PATH": "/bin"}) == load_settings({})
 
 
-def test_the_lake_may_be_elsewhere_on_a_file_system() -> None:
-    for root in ("/srv/lake", "file:///srv/lake"):
+def test_the_lake_may_be_elsewhere_by_any_url_that_can_be_opened() -> None:
+    for root in ("/srv/lake", "file:///srv/lake", "s3://bucket/lake", "gs://b/l", "abfs://c@a/l"):
         assert load_settings({"BROADSHEET_LAKE": root}).lake_root == root
-    with pytest.raises(UsageError, match="not supported yet"):
-        load_settings({"BROADSHEET_LAKE": "s3://bucket/lake"})
+    with pytest.raises(UsageError, match=r"a path or a URL with s3://, gs://") as caught:
+        load_settings({"BROADSHEET_LAKE": "ftp://user:hunter2hunter2@host/lake"})
+    assert "hunter2" not in caught.value.message + caught.value.remedy
     assert load_settings({"BROADSHEET_HOME": "/srv/b"}).lake_root == str(Path("/srv/b/lake"))
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_has_an_environment_variable(name: str) -> None:
-    values = {"models": "a/b", "is_sample": "true"}
-    numbers = {"max_input_chars": "2001"}
+    values = {"models": "a/b", "is_sample": "true", "task_runner": "dask", "usual_share": "0.9"}
+    numbers = {"max_input_chars": "2001", "parallel_digests": "3"}
     urls = {"huggingface_url", "arxiv_api_url", "arxiv_url"}
     value = values.get(name) or numbers.get(name) or ("http://127.0.0.1:1" if name in urls else "2")
     settings = load_settings({f"BROADSHEET_{name.upper()}": value})

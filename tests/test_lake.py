@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import pickle
 import tempfile
 import threading
 from collections.abc import Callable
@@ -117,6 +118,19 @@ def test_a_lake_can_be_named_by_url(tmp_path: Path) -> None:
     by_url = Lake((tmp_path / "lake").as_uri())
     write_run(by_url, "a")
     assert run_ids(Lake(str(tmp_path / "lake"))) == ["a"]
+
+
+def test_a_lake_pickles_as_what_it_names(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(lake, "a")
+    monkeypatch.chdir(tmp_path / "home")
+    for one in (lake, Lake("lake"), Lake(Path(lake.root).as_uri())):
+        packed = pickle.dumps(one)
+        assert len(packed) < 500, "the name, and nothing that is open"
+        monkeypatch.chdir("/")
+        assert run_ids(pickle.loads(packed)) == ["a"]
+        monkeypatch.chdir(tmp_path / "home")
 
 
 def test_a_relative_root_stays_where_it_was_opened(
@@ -323,17 +337,17 @@ def test_a_file_that_is_being_written_is_seen_by_no_reader(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_run(lake, "a")
-    publish = lake._publish
     seen = []
 
-    def publish_slowly(aside: str, final: str) -> None:
-        assert Path(aside).stat().st_size > 0
-        seen.append(run_ids(lake))
-        assert Path(aside).name.startswith(".")
-        assert not aside.endswith(".parquet")
-        publish(aside, final)
+    class Slow(pafs.LocalFileSystem):
+        def move(self, src: str, dest: str) -> None:
+            assert Path(src).stat().st_size > 0
+            seen.append(run_ids(lake))
+            assert Path(src).name.startswith(".")
+            assert not src.endswith(".parquet")
+            super().move(src, dest)
 
-    monkeypatch.setattr(lake, "_publish", publish_slowly)
+    monkeypatch.setattr(lake.store, "_fs", Slow())
     write_run(lake, "b")
     assert seen == [["a"]]
     assert run_ids(lake) == ["a", "b"]
@@ -510,17 +524,6 @@ def test_looking_for_damage_reads_every_table_and_moves_only_the_damaged(lake: L
     assert [table for table in TABLES if not lake.files(table)] == ["digests", "listings"]
 
 
-def test_the_quarantine_of_a_whole_bucket_is_inside_it(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
-    lake.fs, lake.root = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()), "bucket"
-    write_run(lake, "a")
-    _truncate(tmp_path / "bucket/runs/date=2026-01-06/a.parquet")
-    assert run_ids(lake) == []
-    assert everything_below(tmp_path) == [
-        "bucket/quarantine/runs/date=2026-01-06/a.parquet.damaged"
-    ]
-
-
 def test_a_file_that_cannot_be_read_just_now_is_not_called_damaged(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -530,11 +533,10 @@ def test_a_file_that_cannot_be_read_just_now_is_not_called_damaged(
         def open_input_file(self, path: str) -> None:
             raise OSError("When reading object: AWS Error NETWORK_CONNECTION")
 
-    reachable = lake.fs
-    lake.fs = Unreachable()
-    with pytest.raises(LakeError, match=r"cannot read .*a.parquet.*NETWORK_CONNECTION"):
-        lake.read("runs")
-    lake.fs = reachable
+    with monkeypatch.context() as just_now:
+        just_now.setattr(lake.store, "_fs", Unreachable())
+        with pytest.raises(LakeError, match=r"cannot read .*a.parquet.*NETWORK_CONNECTION"):
+            lake.read("runs")
     assert run_ids(lake) == ["a"]
 
 

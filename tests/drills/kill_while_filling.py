@@ -48,7 +48,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         calm, killed = Path(folder) / "calm", Path(folder) / "killed"
         began = time.monotonic()
-        fill(told, calm).wait()
+        if code := fill(told, calm).wait():
+            sys.exit(f"undisturbed it ends with {code}: {last_words(calm)}")
         seconds = time.monotonic() - began
         kills = kill(told, killed, seconds)
         code = fill(told, killed).wait()
@@ -65,13 +66,23 @@ def fill(told: argparse.Namespace, home: Path) -> subprocess.Popen[bytes]:
     """Start the backfill into that home."""
     profiles = [word for name in told.profile for word in ("--profile", name)]
     command = [str(Path(sys.executable).with_name("broadsheet")), "backfill", told.start, told.end]
-    return subprocess.Popen(
-        [*command, *profiles],
-        env=environment_of(told.world, home),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with log_of(home).open("ab") as log:
+        return subprocess.Popen(
+            [*command, *profiles],
+            env=environment_of(told.world, home),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def log_of(home: Path) -> Path:
+    return home.with_suffix(".log")
+
+
+def last_words(home: Path) -> str:
+    """The end of what its runs have said."""
+    return "\n".join(log_of(home).read_text(errors="replace").splitlines()[-8:])
 
 
 def environment_of(world: str, home: Path) -> dict[str, str]:
