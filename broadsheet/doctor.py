@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from broadsheet.analysis.faults import TREATMENTS
 from broadsheet.analysis.ledger import Ledger
 from broadsheet.analysis.parking import Parking
@@ -9,6 +11,7 @@ from broadsheet.analysis.prices import price_of, refuse_unpriced
 from broadsheet.config import Model, Settings, load_profile, load_settings, profile_names
 from broadsheet.errors import BroadsheetError
 from broadsheet.lake import Lake
+from broadsheet.maintaining import plan
 from broadsheet.rows import to_rows
 from broadsheet.schemas import SCHEMAS
 from broadsheet.state import State
@@ -24,7 +27,7 @@ def examine() -> list[str]:
     """
     settings = load_settings()
     lake = Lake(settings.lake_root)
-    findings = [f"ok    home {settings.home}", f"ok    lake {lake.root}", *_models(settings)]
+    findings = [f"ok    home {settings.home}", f"ok    lake {lake.store.url}", *_models(settings)]
     for name in profile_names(settings):
         try:
             profile = load_profile(settings, name)
@@ -34,7 +37,7 @@ def examine() -> list[str]:
             findings.append(f"FAIL  profile {name}: {error}; {error.remedy}")
     damaged = lake.quarantine_damaged()
     findings += [f"warn  damaged and moved aside: {path}; run its date again" for path in damaged]
-    return findings + _tables(lake) + check(lake)
+    return findings + _tables(lake) + _upkeep(settings, lake) + check(lake)
 
 
 def _models(settings: Settings) -> list[str]:
@@ -80,6 +83,20 @@ def _tables(lake: Lake) -> list[str]:
             for table in SCHEMAS
         }
     return [f"ok    table {table}: {count} rows" for table, count in counts.items()]
+
+
+def _upkeep(settings: Settings, lake: Lake) -> list[str]:
+    """What a maintenance would do, and what is left to the operator."""
+    planned = plan(lake, settings, dt.datetime.now(dt.UTC))
+    findings = [f"ok    maintenance: {planned.told(is_done=False)}"]
+    if damaged := lake.quarantined():
+        size = sum(file.bytes for file in damaged) / 1e6
+        folder = damaged[0].path.rpartition("/quarantine/")[0] + "/quarantine"
+        findings.append(
+            f"warn  quarantine: {len(damaged)} files, {size:.1f} MB in {folder};"
+            " delete them when their dates are whole again"
+        )
+    return findings
 
 
 def check(lake: Lake) -> list[str]:

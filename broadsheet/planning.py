@@ -175,7 +175,7 @@ def _has_page(settings: Settings, key: Key, row: Row) -> bool:
 def _published(lake: Lake, keys: Collection[Key]) -> dict[Key, Row]:
     """The rows of `sql/marts/editions.sql` of those digests that were published."""
     wanted: list[Partition] = [{"profile": name, "date": date} for name, date in sorted(keys)]
-    with Warehouse(lake, only={**NOTHING, "digests": wanted}) as warehouse:
+    with Warehouse(lake, {**NOTHING, "digests": wanted}, ["marts.editions"]) as warehouse:
         rows = to_rows(warehouse.run("marts.editions"))
     return {(str(row["profile"]), row["date"]): row for row in rows}  # type: ignore[misc]
 
@@ -241,7 +241,7 @@ def _relisted(plan: Plan, name: str) -> dict[dt.date, set[dt.date]]:
     before: dict[dt.date, set[dt.date]] = {date: set() for date in dates}
     sources = plan.sources[name]
     lists: list[Partition] = [{"source": s.name, "date": d} for s in sources for d in sorted(dates)]
-    with Warehouse(plan.lake, only={**NOTHING, "listings": lists}) as warehouse:
+    with Warehouse(plan.lake, {**NOTHING, "listings": lists}, ["marts.relisted"]) as warehouse:
         pairs = warehouse.run(
             "marts.relisted",
             asked=[{"source": s.name, "scope": s.scope} for s in sources],

@@ -157,7 +157,7 @@ def _partitions(editions: Collection[tuple[str, dt.date]]) -> Only:
 def _look_up(
     lake: Lake, only: Only, settings: Settings, at: dt.datetime, since: dt.date | None = None
 ) -> list[Unfinished]:
-    with Warehouse(lake, only=only) as warehouse:
+    with Warehouse(lake, only, ["marts.unfinished"]) as warehouse:
         rows = warehouse.run(
             "marts.unfinished",
             as_of=at,
@@ -201,7 +201,7 @@ def _published(lake: Lake, editions: Collection[tuple[str, dt.date]]) -> list[Ro
         for source in get_args(SourceName)
     ]
     only = {**NOTHING, "digests": digests, "scores": digests, "listings": listings}
-    with Warehouse(lake, only=only) as warehouse:
+    with Warehouse(lake, only, ["marts.published"]) as warehouse:
         return to_rows(warehouse.run("marts.published"))
 
 

@@ -35,7 +35,7 @@ def score(edition: Edition) -> pa.Table:
         "fresh_days": scoring.fresh_days,
         "negative": scoring.negative_points,
     }
-    with Warehouse(edition.lake, only={**NOTHING, "listings": only}) as warehouse:
+    with Warehouse(edition.lake, {**NOTHING, "listings": only}, ["marts.scores"]) as warehouse:
         scores = warehouse.run(
             "marts.scores",
             profile=profile.name,
@@ -62,7 +62,7 @@ def select(edition: Edition, scores: pa.Table) -> list[Pick]:
         {"profile": name, "date": date - back * days}
         for days in range(1, selection.repeat_after_days + 1)
     ]
-    with Warehouse(edition.lake, only={**NOTHING, "digests": earlier}) as warehouse:
+    with Warehouse(edition.lake, {**NOTHING, "digests": earlier}, ["marts.selection"]) as warehouse:
         warehouse.put("marts.scores", scores)
         marked = warehouse.run(
             "marts.selection",

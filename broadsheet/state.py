@@ -149,7 +149,9 @@ class _Sqlite:
         try:
             self._make()
             return self._connect("begin immediate")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if _is_locked(error):  # not lost, and patience is over
+                raise
             _made.pop(self._path, None)
             self._make()
             return self._connect("begin immediate")
@@ -196,10 +198,15 @@ class _Sqlite:
         return connection
 
     def _unusable(self, error: Exception) -> StateError:
-        return StateError(
-            f"cannot use state {self._path}: {error}",
-            "make its folder writable, with space left; a damaged file may be deleted",
-        )
+        remedy = "make its folder writable, with space left; a damaged file may be deleted"
+        if _is_locked(error):
+            remedy = "end the program that has it open (not a run: theirs takes milliseconds)"
+        return StateError(f"cannot use state {self._path}: {error}", remedy)
+
+
+def _is_locked(error: Exception) -> bool:
+    """Whether another process held the file for longer than our patience."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 class _Postgres:

@@ -46,6 +46,8 @@ def quiet_prefect(debug: bool) -> None:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        # a server on SQLite that is busy answers 503: after 2, 4, 8 … seconds it is asked again
+        "PREFECT_CLIENT_MAX_RETRIES": "8",
     }.items():
         os.environ.setdefault(name, value)
 

@@ -75,6 +75,7 @@ def volumes_of(edition: Edition) -> list[Volume]:
     dates = [edition.date - dt.timedelta(weeks=weeks) for weeks in range(WEEKS + 1)]
     only: list[Partition] = [{"source": s.name, "date": d} for s in edition.sources for d in dates]
     asked = [{"source": source.name, "scope": source.scope} for source in edition.sources]
-    with Warehouse(edition.lake, only={**NOTHING, "listings": only}) as warehouse:
+    only_lists = {**NOTHING, "listings": only}
+    with Warehouse(edition.lake, only_lists, ["marts.usual_volume"]) as warehouse:
         rows = warehouse.run("marts.usual_volume", asked=asked, date=edition.date)
     return [Volume(**row) for row in to_rows(rows)]  # type: ignore[arg-type]  # as in its header

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -105,6 +106,8 @@ class Warehouse:
         lake: what the views read.
         only: partitions to read of a table, instead of all of it, so that the work of one day does
             not grow with the years.
+        asks: names of the queries that will be run: only the views that they read are made, which
+            is most of what a small question costs; all views without any.
         path: the database file to put the views into; in memory by default.
 
     Raises:
@@ -115,9 +118,11 @@ class Warehouse:
         self,
         lake: Lake,
         only: Only | None = None,
+        asks: Sequence[str] = (),
         path: str = ":memory:",
     ) -> None:
         self._lake, self._only, self._is_saved = lake, only or {}, path != ":memory:"
+        self._asks = asks
         self.con = duckdb.connect(path)
         self.con.execute("set TimeZone = 'UTC'")
         self._mending(self._make_views)
@@ -188,6 +193,9 @@ class Warehouse:
             self._view(_lake_views(self._lake, self._only))
         self._view(_derived_views())
 
+    def _is_asked_for(self, view: str) -> bool:
+        return not self._asks or view in _read_by(tuple(self._asks))
+
     def _reach(self, store: ObjectStore) -> None:
         """Make the lake's views over an object store, which DuckDB itself cannot read."""
         from broadsheet.remote_tables import Pretence, RemoteTable  # only here: slow to import
@@ -197,7 +205,7 @@ class Warehouse:
             self._view(_lake_views(self._lake, self._only))
             return
         self.con.execute("set schema = 'lake'")
-        for table in SCHEMAS:
+        for table in filter(lambda table: self._is_asked_for(f"lake.{table}"), SCHEMAS):
             rows = RemoteTable(self._lake, table, self._only.get(table, [{}]))
             # a relation's view lives as long as the database: other cursors see it as well
             self.con.from_arrow(rows).create_view(table, replace=True)
@@ -205,7 +213,21 @@ class Warehouse:
 
     def _view(self, views: Mapping[str, str]) -> None:
         for name, select in views.items():
-            self.con.execute(f"create or replace view {name} as {select}")
+            if self._is_asked_for(name):
+                self.con.execute(f"create or replace view {name} as {select}")
+
+
+@cache
+def _read_by(names: tuple[str, ...]) -> frozenset[str]:
+    """All tables and views that these queries read, or those read that they read."""
+    found: set[str] = set()
+    waiting = [view for name in names for view in query(name).reads]
+    while waiting:
+        if (view := waiting.pop()) not in found:
+            found.add(view)
+            is_file = (project("sql") / (view.replace(".", "/") + ".sql")).is_file()
+            waiting += query(view).reads if is_file else ()
+    return frozenset(found)
 
 
 def _may_be_damage(error: duckdb.Error) -> bool:

@@ -6,13 +6,15 @@ import contextvars
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any, cast
 from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
@@ -76,7 +78,7 @@ def _in_turn(
                 while ready and len(running) < parallel:
                     key = ready.pop(0)
                     # the thread's flow runs are children of this one, which the context tells
-                    call = partial(contextvars.copy_context().run, make, *key)
+                    call = partial(contextvars.copy_context().run, _made, make, key)
                     running[threads.submit(call)] = key
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
                     key = running.pop(ended)
@@ -88,6 +90,18 @@ def _in_turn(
             raise
 
 
+def _made(make: Make, key: Key) -> State[Published]:
+    """The digest's final state; failed also where its server did not take its run.
+
+    Prefect gives up on a server that is too busy for too long, and that is raised here.
+    """
+    try:
+        return make(*key)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it concerns this digest alone)
+        logger.warning("%s %s was given up: %s", *key, error)
+        return Failed(message=str(error), data=error)
+
+
 class _Progress:
     """A progress artifact, and a log line per digest, which the terminal shows as a bar."""
 
@@ -97,19 +111,33 @@ class _Progress:
 
     def __enter__(self) -> _Progress:
         if self._total > 1:
-            made = create_progress_artifact(0.0, description="digests made")
-            self._artifact = cast(UUID, made)
+            with _unless_busy():
+                made = create_progress_artifact(0.0, description="digests made")
+                self._artifact = cast(UUID, made)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._artifact and self._total:
-            update_progress_artifact(self._artifact, 100.0 * self._done / self._total)
+        self._show()
 
     def advance(self, said: str) -> None:
         """One more is made."""
         self._done += 1
         counts = {"done": self._done, "total": self._total}
         logger.info("made %d/%d: %s", self._done, self._total, said, extra=counts)
-        if self._artifact and time.monotonic() > self._shown_at + _SECONDS_BETWEEN_UPDATES:
-            update_progress_artifact(self._artifact, 100.0 * self._done / self._total)
-            self._shown_at = time.monotonic()
+        if time.monotonic() > self._shown_at + _SECONDS_BETWEEN_UPDATES:
+            self._show()
+
+    def _show(self) -> None:
+        if self._artifact:
+            with _unless_busy():
+                update_progress_artifact(self._artifact, 100.0 * self._done / self._total)
+        self._shown_at = time.monotonic()
+
+
+@contextmanager
+def _unless_busy() -> Iterator[None]:
+    """Say, and go on, where the server is too busy for a picture of the progress."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        logger.info("the progress is not shown: %s", error)

@@ -67,6 +67,16 @@ class TestTurns:
         key, complete = ("a", DAYS[1]), ("a", DAYS[0])
         assert self.run(lambda *_: "", [key], {key: {complete}}, parallel=1) == [(key, "")]
 
+    def test_one_whose_run_the_server_did_not_take_fails_alone(self) -> None:
+        def make(name: str, date: dt.date) -> Any:
+            if date == DAYS[1]:
+                raise RuntimeError("Service Unavailable")
+            return "made"
+
+        made = dict(self.run(make, [("a", day) for day in DAYS], {}, parallel=1))
+        assert made["a", DAYS[0]] == made["a", DAYS[2]] == "made"
+        assert made["a", DAYS[1]].is_failed()
+
     def test_an_interruption_starts_no_further_one_and_waits_for_those_under_way(self) -> None:
         begun: list[Key] = []
         ended: list[Key] = []

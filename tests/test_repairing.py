@@ -391,7 +391,7 @@ def fails(path: str, query: dict[str, str]) -> tuple[int, str]:
 def repair(*profiles: str, since: dt.date | None = None) -> Any:
     from flows.repair import repair as flow
 
-    return flow(list(profiles) or None, since, return_state=True)
+    return flow(list(profiles), since, return_state=True)
 
 
 def outcomes(state: Any) -> list[tuple[str, Outcome, int]]:

@@ -91,7 +91,7 @@ def _rewrite(lake: Lake, change: Callable[[list[Row]], None]) -> None:
 
 
 def _write_run_twice(lake: Lake) -> None:
-    lake.write("runs", [{"run_id": "r", "started_at": NOON}], "again", date=DAY)
+    lake.write("runs", [{"run_id": "r", "started_at": NOON, "flow": "other"}], "again", date=DAY)
 
 
 def _write_digest_twice(lake: Lake) -> None:
@@ -137,7 +137,7 @@ def _set(place: int, **values: object) -> Callable[[Lake], None]:
 
 
 PLANTED: list[tuple[str, Callable[[Lake], None], list[Row]]] = [
-    ("duplicate_keys", _write_run_twice, [{"relation": "staging.runs", "key": "r", "copies": 2}]),
+    ("duplicate_keys", _write_run_twice, [{"relation": "lake.runs", "key": "r", "copies": 2}]),
     (
         "duplicate_keys",
         _write_digest_twice,

@@ -379,3 +379,15 @@ print(json.dumps(sorted({"prefect", "pandas", "litellm"} & set(sys.modules))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_only_the_views_that_the_named_queries_read_are_made(lake: Lake) -> None:
+    with Warehouse(lake, asks=["marts.editions"]) as warehouse:
+        warehouse.run("marts.editions")
+        made = warehouse.con.sql("select view_name from duckdb_views() where not internal")
+        assert made.fetchall() == [("digests",)]
+
+
+def test_a_view_that_a_view_reads_is_made_with_it(lake: Lake) -> None:
+    with Warehouse(lake, asks=["staging.papers"]) as warehouse:
+        assert len(warehouse.run("staging.papers")) == 0

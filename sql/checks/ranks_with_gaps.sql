@@ -10,14 +10,26 @@
 -- paper_id    arXiv identifier without version
 -- rank        as stored
 -- counted     as counted
-with papers_counted as (
+with papers_listed as (
+    -- equal copies are what a maintenance that was killed leaves until the next
+    select distinct
+        source,
+        scope,
+        date,
+        fetched_at,
+        paper_id,
+        rank,
+    from lake.listings
+),
+
+papers_counted as (
     select
         *,
         row_number() over (
             partition by source, scope, date, fetched_at
             order by rank asc, paper_id asc
         ) as counted,
-    from lake.listings
+    from papers_listed
 )
 
 select

@@ -13,7 +13,20 @@
 -- is_missed    the abstract was read, within_days before as_of, for want of a page that
 --              may have come since; also where a profile wants no page
 -- is_outdated  the abstract was read in that time, and by now the page is stored
-with articles_published as (
+with texts_of_their_dates as (
+    -- until the next maintenance a text may have an older copy beside it
+    select
+        date,
+        paper_id,
+        reason,
+    from lake.fulltexts
+    qualify row_number() over (
+        partition by date, paper_id
+        order by fetched_at desc
+    ) = 1
+),
+
+articles_published as (
     select
         digests.profile,
         digests.date,
@@ -29,7 +42,7 @@ with articles_published as (
             >= cast($as_of as timestamptz) - to_days(cast($within_days as integer)),
             false
         ) as is_recent_abstract,
-        fulltexts.reason,
+        texts.reason,
     from staging.digests as digests
     left join lake.analyses as analyses
         on
@@ -37,10 +50,10 @@ with articles_published as (
             and digests.date = analyses.date
             and digests.paper_id = analyses.paper_id
             and digests.question = analyses.question
-    left join lake.fulltexts as fulltexts
+    left join texts_of_their_dates as texts
         on
-            digests.date = fulltexts.date
-            and digests.paper_id = fulltexts.paper_id
+            digests.date = texts.date
+            and digests.paper_id = texts.paper_id
     where
         digests.date >= coalesce(cast($since as date), digests.date)
         and (
