@@ -19,6 +19,7 @@ from broadsheet.state import State
 
 logger = logging.getLogger(__name__)
 
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
 _CHUNK_DAYS = 31  # so much is held in memory, and lost where a run is killed while it asks
 _ENRICHED = ("categories", "version")  # what arXiv is asked for where a source does not say
 
@@ -194,13 +195,19 @@ def _content(listings: Iterable[Listing]) -> str:
 
 
 def _write_snapshot(lake: Lake, source: Source, date: dt.date, listings: Sequence[Listing]) -> None:
-    now = dt.datetime.now(dt.UTC)
+    now = max([dt.datetime.now(dt.UTC), *_later_than_all(_snapshots(lake, source, date))])
     rows = [
         {**asdict(listing), "scope": source.scope, "missing": _missing(listing), "fetched_at": now}
         for listing in listings
     ]
-    name = f"{now:%Y%m%dT%H%M%S.%fZ}-{_scope_hash(source.scope)}"
+    name = f"{now.strftime(_STAMP)}-{_scope_hash(source.scope)}"
     lake.write("listings", rows, name, source=source.name, date=date)
+
+
+def _later_than_all(names: Sequence[str]) -> list[dt.datetime]:
+    """Just after the newest snapshot, whose place is its time: a clock may have been put back."""
+    newest = [dt.datetime.strptime(name.rpartition("-")[0], _STAMP) for name in names[-1:]]
+    return [at.replace(tzinfo=dt.UTC) + dt.timedelta(microseconds=1) for at in newest]
 
 
 def _scope_hash(scope: str) -> str:

@@ -121,7 +121,14 @@ def _heard_of(name: str, date: dt.date, result: Ingested | BaseException) -> New
     return None
 
 
-def _of_source(name: str, date: dt.date, message: str) -> News:
+def of_newest_date(name: str, result: dt.date | SourceError) -> News:
+    """That a source is down, or answers, when it was asked for its newest date."""
+    if isinstance(result, SourceError):
+        return _of_source(name, None, str(result))
+    return _of_source(name, result, "")
+
+
+def _of_source(name: str, date: dt.date | None, message: str) -> News:
     return News(
         event=SOURCE_DOWN if message else SOURCE_UP,
         subject=f"broadsheet.source.{name}",
@@ -129,7 +136,7 @@ def _of_source(name: str, date: dt.date, message: str) -> News:
         said="down" if message else "up",
         is_usual=not message,
         labels=_labels({"source": name}),
-        payload={"source": name, "date": str(date), "message": message},
+        payload={"source": name, "date": str(date) if date else None, "message": message},
     )
 
 

@@ -15,9 +15,9 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run as this_run
 
 from broadsheet import ingest, news, scoring, showing, texts
-from broadsheet.config import load_settings
+from broadsheet.config import load_profile, load_settings
 from broadsheet.editions import Edition, newest_date
-from broadsheet.errors import SourceUnavailable
+from broadsheet.errors import SourceError, SourceUnavailable
 from broadsheet.ingest import Heard, Ingested
 from broadsheet.models import FullText, Pick
 from broadsheet.repairing import Missed, Repair
@@ -57,8 +57,15 @@ def newest_date_of(profile: str) -> dt.date:
 
 
 def find_newest_date(profile: str) -> dt.date:
-    """The newest date; where the source is down, it is tried again as the settings say."""
-    found: dt.date = patiently(newest_date_of)(profile)
+    """The newest date; a source that is down is told, and tried again as the settings say."""
+    state = patiently(newest_date_of)(profile, return_state=True)
+    found: dt.date | BaseException = state.result(raise_on_failure=False)
+    if isinstance(found, dt.date | SourceError):
+        settings = load_settings()
+        source = load_profile(settings, profile).sources[0]
+        tell([news.of_newest_date(source, found)], settings, str(this_run.id))
+    if isinstance(found, BaseException):
+        raise found
     return found
 
 

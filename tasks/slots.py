@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 
+import httpx
 from prefect import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.settings import PREFECT_API_URL
@@ -32,6 +33,7 @@ from broadsheet.state import State
 
 logger = logging.getLogger("broadsheet.tasks")
 
+_LEASE_SECONDS = 90  # renewed while the run lives; so long the next one waits for a killed one's
 _LOOK_AGAIN_SECONDS = 0.1  # while all slots are taken, one thread of each process
 
 
@@ -61,11 +63,15 @@ class RunSlots:
     def _claim(self, model: Model) -> None:
         limit = _ensure_limit(model)
         logger.info("waiting for the %d slots of %s", model.max_concurrency, limit)
-        self._held.enter_context(concurrency(limit, occupy=model.max_concurrency))
+        held = concurrency(limit, occupy=model.max_concurrency, lease_duration=_LEASE_SECONDS)
+        self._held.enter_context(held)
 
     def give_back(self) -> None:
-        """Let others have the slots."""
-        self._held.close()
+        """Let others have the slots; where the server is away, their leases end by themselves."""
+        try:
+            self._held.close()
+        except httpx.HTTPError as error:
+            logger.warning("cannot give the models' slots back: %r; they end by themselves", error)
 
 
 _runs: dict[str, RunSlots] = {}

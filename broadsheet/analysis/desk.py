@@ -32,7 +32,7 @@ from broadsheet.analysis.pacer import LONGEST_HOLD_SECONDS, Pacer
 from broadsheet.analysis.parking import CURABLE, Parking
 from broadsheet.analysis.prices import tokens_about, worst_case_usd
 from broadsheet.config import Model, Settings
-from broadsheet.errors import BroadsheetError, FaultKind, ModelError, StateError, Stopped
+from broadsheet.errors import BroadsheetError, FaultKind, LakeError, ModelError, StateError, Stopped
 from broadsheet.lake import Lake
 from broadsheet.models import Answer, Question
 from broadsheet.state import State
@@ -174,8 +174,8 @@ class Desk:
         # A new run tries what may be cured by now, where that cannot be seen from here.
         if parked and not (parked.kind in CURABLE and parked.since < self._opened_at):
             raise ModelError(str(parked), "the next model takes over", parked.kind)
-        kind, until = self._resting.get(model.name, (FaultKind.NETWORK, self._opened_at))
-        if until > dt.datetime.now(dt.UTC):
+        kind, until = self._resting.get(model.name, (FaultKind.NETWORK, None))
+        if until and until > dt.datetime.now(dt.UTC):
             raise ModelError(
                 f"{model.name} is left alone until {until:%H:%M} UTC ({kind})",
                 "the next model takes over",
@@ -208,7 +208,7 @@ class Desk:
             except ModelError as fault:
                 self._write_off(reserved, turn, fault.kind, left.is_set())
                 return _Failure(fault=fault, turn=turn)
-        answers.save(self._lake, answer)
+            self._save(answer)  # before its slot is free: where that fails, no other is asked
         self.bought.append(answer)
         self._settle(answer, model, turn, reserved, worst_usd)
         return answer
@@ -240,6 +240,14 @@ class Desk:
             self._ledger.settle(reserved, 0.0)
         if not has_left:
             self._pacer.give_back(turn)
+
+    def _save(self, answer: Answer) -> None:
+        """Store it; where that fails, nothing more is asked: it would be lost, too."""
+        try:
+            answers.save(self._lake, answer)
+        except LakeError:
+            self.stop()
+            raise
 
     def _settle(
         self, answer: Answer, model: Model, turn: str, reserved: str, worst_usd: float

@@ -119,14 +119,17 @@ class Ledger:
         now = transaction.now
         sql = (
             "select coalesce(sum(case when spent_usd is not null then spent_usd"
-            " when expires_at < ? then reserved_usd else 0 end), 0),"
-            " coalesce(sum(case when spent_usd is null and expires_at >= ? then reserved_usd"
-            " else 0 end), 0) from spending where "
+            " when expires_at < ? or reserved_at > ? then reserved_usd else 0 end), 0),"
+            " coalesce(sum(case when spent_usd is null and expires_at >= ? and reserved_at <= ?"
+            " then reserved_usd else 0 end), 0) from spending where "
         )
+        # Reserved in the future, by a clock that has been put back since: nothing to wait for.
+        told = (now, now, now, now)
         if name == "run":
-            rows = transaction.run(sql + "run = ?", now, now, self._run)
+            rows = transaction.run(sql + "run = ?", *told, self._run)
         else:
-            rows = transaction.run(sql + "reserved_at >= ?", now, now, began(name, now))
+            period = (began(name, now), _ends(name, now))
+            rows = transaction.run(sql + "reserved_at >= ? and reserved_at < ?", *told, *period)
         return Spending(spent=float(rows[0][0]), reserved=float(rows[0][1]))
 
     def _enter(self, transaction: Transaction, model: str, usd: float, seconds: float) -> str:
@@ -150,6 +153,11 @@ def began(period: str, now: float) -> float:
         hour=0, minute=0, second=0, microsecond=0
     )
     return (today if period == "day" else today.replace(day=1)).timestamp()
+
+
+def _ends(period: str, now: float) -> float:
+    """When the one after it begins, in seconds since 1970."""
+    return began(period, began(period, now) + (1 if period == "day" else 32) * 86400)
 
 
 def _over(name: str, cap: float, spending: Spending, usd: float) -> ModelError:

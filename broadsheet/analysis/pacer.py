@@ -227,9 +227,10 @@ def _refuse_beyond_day(transaction: Transaction, model: Model) -> None:
         return
     now = dt.datetime.fromtimestamp(transaction.now, dt.UTC)
     began = day_began(model.name, now).timestamp()
-    count = "select count(*) from requests where model = ? and sent_at >= ?"
-    if transaction.run(count, model.name, began)[0][0] >= model.rpd:
-        ends = parked_until(FaultKind.DAILY, model.name, now, None)
+    ends = parked_until(FaultKind.DAILY, model.name, now, None)
+    # A stamp beyond the day is one of a clock that has been put back since.
+    count = "select count(*) from requests where model = ? and sent_at >= ? and sent_at < ?"
+    if transaction.run(count, model.name, began, ends.timestamp())[0][0] >= model.rpd:
         raise ModelError(
             f"{model.name}: its {model.rpd} requests of the day are used",
             f"they are renewed at {ends:%Y-%m-%d %H:%M} UTC",

@@ -64,8 +64,10 @@ class Parking:
         with self._state.transaction() as transaction:
             rows = transaction.run(
                 "select parked_for, parked_until, parked_at, credentials from models"
-                " where model = ? and parked_until > ?",
+                # parked in the future: by a clock that has been put back since
+                " where model = ? and parked_until > ? and parked_at <= ?",
                 model.name,
+                transaction.now,
                 transaction.now,
             )
         for kind, until, since, credentials in rows:
