@@ -19,7 +19,7 @@ ifdef UV
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 else
 	@test -x .venv/bin/pip || python3 -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 	@touch $(STAMP)

@@ -429,7 +429,8 @@ def test_a_repair_twice_writes_and_asks_nothing_the_second_time(
     make()
     web.respond = works
     assert outcomes(repair()) == [("hf", Outcome.COMPLETE, 0)]
-    before, asked, runs = home_bytes(), len(web.requests), ask("select count(*) from runs where profile is not null")
+    runs = ask("select count(*) from runs where profile is not null")
+    before, asked = home_bytes(), len(web.requests)
     assert outcomes(repair()) == []
     assert (home_bytes(), len(web.requests)) == (before, asked)
     assert ask("select count(*) from runs where profile is not null") == runs
