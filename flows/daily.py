@@ -1,7 +1,7 @@
 """The day's digests, and what earlier days still lack; each digest in a flow run of its own.
 
 find_newest_date   the newest date with a list
-digest             each profile's digest of it; one that fails stops no other
+attempt            each profile's digest of it; one that fails stops no other
 plan_recent        days whose run was missed, and days before whose list may have grown since
 read_lists         their lists, in few requests
 narrowed           those without a digest, or whose list has grown
@@ -18,9 +18,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from broadsheet.planning import narrowed, nothing, plan_recent
-from flows.digest import RECORDED, digest, digest_of_stored_lists
+from flows.digest import RECORDED, digest_of_read_lists, digest_of_stored_lists
 from flows.parameters import Profiles
-from tasks.batches import make_each, read_lists
+from tasks.batches import attempt, make_each, read_lists
 from tasks.digests import sum_up
 from tasks.papers import find_newest_date
 
@@ -40,7 +40,7 @@ def daily(profiles: Profiles, date: dt.date | None = None) -> State[Any]:
     """
     newest = date or find_newest_date(profiles[0])
     first = [(name, newest) for name in profiles]
-    made: list[State[Any]] = [digest(*key, return_state=True) for key in first]
+    made = [attempt(digest_of_read_lists, key) for key in first]
     recent = nothing() if date else plan_recent(profiles, newest)
     lists = read_lists(recent)
     wanted = narrowed(recent, lists)

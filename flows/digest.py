@@ -68,6 +68,12 @@ def write_up(edition: Edition, picks: Sequence[Pick]) -> list[Analysis]:
         return analyze_papers(runner, edition, picks, texts)
 
 
+def digest_of_read_lists(profile: str, date: dt.date) -> State[Published]:
+    """The final state of that digest's flow run, which reads its lists anew."""
+    made: State[Any] = digest(profile, date, return_state=True)
+    return made
+
+
 def digest_of_stored_lists(profile: str, date: dt.date) -> State[Published]:
     """The final state of that digest's flow run, which reads only lists that are not stored."""
     made: State[Any] = digest(profile, date, refresh=False, return_state=True)

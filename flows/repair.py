@@ -25,6 +25,7 @@ from broadsheet.publishing import Published
 from broadsheet.repairing import find_editions, find_missed, open_repair, read_issue
 from flows.digest import PER_EDITION, RECORDED, threads, write_up
 from flows.parameters import Profiles
+from tasks.batches import attempt
 from tasks.digests import as_state, sum_up, tag_run
 from tasks.papers import look_again
 from tasks.repairs import republish_digest
@@ -53,8 +54,14 @@ def repair(profiles: Profiles = (), since: dt.date | None = None) -> State[Any]:
     missed = find_missed(opened)
     look_again.map(missed, unmapped(opened)).result()
     editions = find_editions(opened)
-    states: list[State[Any]] = [repair_digest(*one, return_state=True) for one in editions]
+    states = [attempt(_repaired, one) for one in editions]
     return sum_up(editions, states)
+
+
+def _repaired(profile: str, date: dt.date) -> State[Published]:
+    """The final state of that digest's repair."""
+    made: State[Any] = repair_digest(profile, date, return_state=True)
+    return made
 
 
 @flow(name="repair-digest", flow_run_name="repair {profile} {date}", **PER_EDITION)

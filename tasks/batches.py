@@ -78,7 +78,7 @@ def _in_turn(
                 while ready and len(running) < parallel:
                     key = ready.pop(0)
                     # the thread's flow runs are children of this one, which the context tells
-                    call = partial(contextvars.copy_context().run, _made, make, key)
+                    call = partial(contextvars.copy_context().run, attempt, make, key)
                     running[threads.submit(call)] = key
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
                     key = running.pop(ended)
@@ -90,7 +90,7 @@ def _in_turn(
             raise
 
 
-def _made(make: Make, key: Key) -> State[Published]:
+def attempt(make: Make, key: Key) -> State[Published]:
     """The digest's final state; failed also where its server did not take its run.
 
     Prefect gives up on a server that is too busy for too long, and that is raised here.
