@@ -88,14 +88,15 @@ def by_two(installation: Installation, findings: Findings, start: str, end: str)
     path = f"{installation.api}/deployments/{deployment['id']}"
     httpx.patch(path, json=alone, timeout=60).raise_for_status()
     began = time.monotonic()
-    runs = [
-        installation.start(
-            "backfill/backfill", start=start, end=end, profiles=PROFILES, order=order
-        )
-        for order in ("newest first", "oldest first")
-    ]
-    wait_for(lambda: all(installation.run(run)["infrastructure_pid"] for run in runs))
-    workers = {worker_of(installation, run) for run in runs}
+    words = {"start": start, "end": end, "profiles": PROFILES}
+    runs = [installation.start("backfill/backfill", **words, order="newest first")]
+    wait_for(lambda: bool(installation.run(runs[0])["infrastructure_pid"]))
+    first = worker_of(installation, runs[0])
+    psutil.Process(first).suspend()  # so that the other one takes the second run
+    runs.append(installation.start("backfill/backfill", **words, order="oldest first"))
+    wait_for(lambda: bool(installation.run(runs[1])["infrastructure_pid"]))
+    psutil.Process(first).resume()
+    workers = {first, worker_of(installation, runs[1])}
     wait_for(lambda: all(installation.has_ended(run) for run in runs), 3000)
     seconds = time.monotonic() - began
     for run in runs:
