@@ -283,7 +283,9 @@ def _start_worker(installation: Installation, pool: str, api: str, say: Say) -> 
     settings = _settings_of(os.environ)
     if notes.get("pool") == pool and notes.get("api") == api:
         renew = (
-            "" if notes["settings"] == settings else "; down and up give it the changed settings"
+            ""
+            if notes.get("settings") == settings
+            else "; down and up give it the changed settings"
         )
         say(f"worker: there, for pool {pool}{renew}")
         return

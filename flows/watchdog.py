@@ -25,7 +25,7 @@ PENDING_SECONDS = 600
 def watchdogs(flows: Iterable[str]) -> list[AutomationCore]:
     """The automations that mark runs of these flows, and of no other, as crashed."""
     names = sorted(flows)
-    silent = f"no heartbeat for {SILENT_SECONDS} s: its process is gone; the next run goes on"
+    silent = f"no heartbeat seen for {SILENT_SECONDS} s: taken for dead; the next run goes on"
     stuck = f"not started within {PENDING_SECONDS} s: its process is gone; the next run goes on"
     return [
         # another heartbeat or any end, whose names are ours (Partial, Empty); but not Running,

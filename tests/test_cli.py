@@ -139,7 +139,9 @@ def test_sample_makes_digests_without_network_or_key(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr and "Flow run" not in done.stderr
 
 
-def test_error_of_another_kind_is_one_line_too(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_one_line_with_what_to_do(tmp_path: Path) -> None:
     done = broadsheet("run", "--sample", PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "--debug" in done.stderr
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "PREFECT_API_URL http://127.0.0.1:9/api" in done.stderr
+    assert "broadsheet up" in done.stderr

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from builders import a_listing
+from builders import HOUR, NOON, a_listing
 from test_ingest import newest, snapshots, take
 
 from broadsheet import ingest as ingesting
@@ -23,23 +22,23 @@ from broadsheet.errors import FaultKind, ModelError
 from broadsheet.lake import Lake
 from broadsheet.state import State
 
-WEEK = dt.timedelta(days=7)
+NONE, WEEK = dt.timedelta(0), dt.timedelta(days=7)
 MODEL = Model(name="maker/any", rpd=1)
 
 
 class Clock:
-    """How far this process's clock is ahead."""
+    """A clock that shows noon, and what it is ahead."""
 
     def __init__(self) -> None:
-        self.ahead = dt.timedelta(0)
+        self.ahead = NONE
 
     def time(self) -> float:
         """Seconds since 1970."""
-        return time.time() + self.ahead.total_seconds()
+        return self.now(dt.UTC).timestamp()
 
     def now(self, zone: dt.tzinfo | None = None) -> dt.datetime:
         """As `datetime.now`."""
-        return dt.datetime.now(zone) + self.ahead
+        return (NOON + self.ahead).astimezone(zone)
 
     @property
     def calendar(self) -> SimpleNamespace:
@@ -59,6 +58,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def refuse_to_wait(seconds: float) -> None:
+    """What nobody is to come to."""
+    pytest.fail(f"waits {seconds} s")
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> State:
     """An empty store."""
@@ -68,7 +72,7 @@ def state(tmp_path: Path) -> State:
 def test_a_list_read_after_the_clock_was_put_right_is_the_newest(clock: Clock, lake: Lake) -> None:
     clock.ahead = WEEK
     take(lake, a_listing(1))
-    clock.ahead = dt.timedelta(0)
+    clock.ahead = NONE
     take(lake, a_listing(1), a_listing(2))
     assert {row["paper_id"] for row in newest(lake)} == {"2601.00001", "2601.00002"}
     assert not take(lake, a_listing(1), a_listing(2)).is_changed
@@ -77,16 +81,16 @@ def test_a_list_read_after_the_clock_was_put_right_is_the_newest(clock: Clock, l
 
 def test_a_model_parked_by_a_clock_that_was_ahead_is_free(clock: Clock, state: State) -> None:
     clock.ahead = WEEK
-    Parking(state).park(MODEL, FaultKind.DAILY, clock.now(dt.UTC) + dt.timedelta(hours=5))
+    Parking(state).park(MODEL, FaultKind.DAILY, clock.now(dt.UTC) + 5 * HOUR)
     assert Parking(state).parked(MODEL)
-    clock.ahead = dt.timedelta(0)
+    clock.ahead = NONE
     assert Parking(state).parked(MODEL) is None
 
 
 def test_requests_of_another_day_do_not_count_as_today_s(clock: Clock, state: State) -> None:
     clock.ahead = WEEK
     Pacer(state).turn(MODEL, 1)
-    clock.ahead = dt.timedelta(0)
+    clock.ahead = NONE
     Pacer(state).turn(MODEL, 1)
     with pytest.raises(ModelError, match="requests of the day are used"):
         Pacer(state).turn(MODEL, 1)
@@ -94,26 +98,23 @@ def test_requests_of_another_day_do_not_count_as_today_s(clock: Clock, state: St
 
 def test_nobody_waits_for_what_a_clock_that_was_ahead_reserved(clock: Clock, state: State) -> None:
     settings = Settings(budget_usd_per_day=1.0, budget_usd_per_run=1.0)
-    waits: list[float] = []
     clock.ahead = WEEK
     Ledger(state, settings, "killed").reserve("maker/any", 0.9, 60)
-    clock.ahead = dt.timedelta(0)
-    Ledger(state, settings, "next", waits.append).reserve("maker/any", 0.9, 60)
-    assert not waits
+    clock.ahead = NONE
+    Ledger(state, settings, "next", refuse_to_wait).reserve("maker/any", 0.9, 60)
 
 
 def test_within_the_day_what_was_reserved_ahead_counts_as_spent(clock: Clock, state: State) -> None:
     settings = Settings(budget_usd_per_month=1.0)
-    # a minute at least before the month ends: the state of a test is made at any time
-    clock.ahead = dt.timedelta(seconds=30)
+    clock.ahead = HOUR
     Ledger(state, settings, "killed").reserve("maker/any", 0.9, 60)
-    clock.ahead = dt.timedelta(0)
+    clock.ahead = NONE
     with pytest.raises(ModelError, match="per month"):
-        Ledger(state, settings, "next").reserve("maker/any", 0.9, 60)
+        Ledger(state, settings, "next", refuse_to_wait).reserve("maker/any", 0.9, 60)
 
 
 def test_a_clock_put_back_during_a_run_leaves_no_model_alone(clock: Clock, lake: Lake) -> None:
     clock.ahead = WEEK
     desk = Desk(Settings(state=lake.root + ".sqlite"), lake, "run")
-    clock.ahead = dt.timedelta(0)
+    clock.ahead = NONE
     desk.refuse(Model(name="maker/any"))

@@ -451,6 +451,22 @@ def test_an_answer_that_cannot_be_stored_is_an_error(
         opened(Provider()).ask(a_question(), MODEL)
 
 
+def test_after_an_answer_that_cannot_be_stored_nothing_is_asked_and_everybody_says_why(
+    opened: Opened, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **more: object) -> None:
+        raise LakeError("no space left", "make room")
+
+    monkeypatch.setattr(Lake, "write", full)
+    provider = Provider()
+    desk = opened(provider)
+    for number in (1, 2):
+        with pytest.raises(LakeError, match="no space left") as told:
+            desk.ask(a_question(number), MODEL)
+        assert told.value.remedy == "make room"
+    assert len(provider.asked) == 1
+
+
 def ask_slowly(home: str, served: str) -> None:
     """Ask ten questions, one after the other; each served leaves a file."""
 
@@ -470,10 +486,14 @@ def ask_slowly(home: str, served: str) -> None:
 def test_a_kill_at_any_moment_costs_at_most_the_request_under_way(tmp_path: Path) -> None:
     home, served = str(tmp_path / "home"), tmp_path / "served"
     served.mkdir()
-    context, kills = multiprocessing.get_context("fork"), 0
-    for pause in (0.03, 0.07, 0.11, 0.05):
+    # by spawn: a process that has had Prefect's threads cannot be forked
+    context, kills = multiprocessing.get_context("spawn"), 0
+    for pause in (0.0, 0.02, 0.01, 0.03):
         worker = context.Process(target=ask_slowly, args=(home, str(served)))
+        before = len(list(served.iterdir()))
         worker.start()
+        while worker.is_alive() and len(list(served.iterdir())) == before:
+            time.sleep(0.002)
         time.sleep(pause)
         if worker.is_alive() and worker.pid:
             os.kill(worker.pid, signal.SIGKILL)

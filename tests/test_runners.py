@@ -187,7 +187,7 @@ def test_as_many_papers_are_worked_on_at_once_as_the_settings_say(server: None) 
         with counting:
             together += 1
             most = max(most, together)
-        time.sleep(0.05)
+        time.sleep(0.5)
         with counting:
             together -= 1
 

@@ -85,6 +85,7 @@ class Desk:
         self._parking, self._pacer = Parking(state), Pacer(state, self._pause)
         self._ledger = Ledger(state, settings, run, self._pause)
         self._stopping = threading.Event()
+        self._why: LakeError | None = None
         self.bought: list[Answer] = []
         """What was asked for here and answered, in the order of arrival."""
         self._request = request
@@ -98,8 +99,13 @@ class Desk:
         """The stored answer to the question; None where it was never answered."""
         return answers.find(self._lake, question.key)
 
-    def stop(self) -> None:
-        """Let nothing more be asked: who waits gives up, requests under way come to their end."""
+    def stop(self, why: LakeError | None = None) -> None:
+        """Let nothing more be asked: who waits gives up, requests under way come to their end.
+
+        Args:
+            why: what everybody raises who would ask; without one they raise `Stopped`.
+        """
+        self._why = self._why or why
         self._stopping.set()
 
     def ask(
@@ -245,8 +251,8 @@ class Desk:
         """Store it; where that fails, nothing more is asked: it would be lost, too."""
         try:
             answers.save(self._lake, answer)
-        except LakeError:
-            self.stop()
+        except LakeError as error:
+            self.stop(error)
             raise
 
     def _settle(
@@ -296,6 +302,8 @@ class Desk:
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
+            if why := self._why:  # for each thread one of its own
+                raise LakeError(why.message, why.remedy) from why
             raise Stopped("asking was given up: the run ends", "run the same command again")
 
     def _remember(self, question: Question, kind: FaultKind) -> Answer:
