@@ -174,6 +174,8 @@ def _has_page(settings: Settings, key: Key, row: Row) -> bool:
 
 def _published(lake: Lake, keys: Collection[Key]) -> dict[Key, Row]:
     """The rows of `sql/marts/editions.sql` of those digests that were published."""
+    if not keys:
+        return {}
     wanted: list[Partition] = [{"profile": name, "date": date} for name, date in sorted(keys)]
     with Warehouse(lake, {**NOTHING, "digests": wanted}, ["marts.editions"]) as warehouse:
         rows = to_rows(warehouse.run("marts.editions"))
@@ -231,7 +233,7 @@ def turns(plan: Plan) -> dict[Key, set[Key]]:
     """
     return {
         (name, date): {(name, earlier) for earlier in before}
-        for name in plan.profiles
+        for name in dict.fromkeys(name for name, _ in plan.keys)
         for date, before in _relisted(plan, name).items()
     }
 
