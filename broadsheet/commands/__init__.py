@@ -1,0 +1,1 @@
+"""The commands; each imports what it needs inside itself, so that `--help` stays quick."""
