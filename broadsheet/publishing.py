@@ -208,7 +208,10 @@ def _digest_row(
     row |= {"missing_sources": list(digest.missing_sources), **told}
     if article is not None:
         pick, analysis = article.pick, article.analysis
-        row |= {n: getattr(pick, n) for n in ("paper_id", "position", "score", "reason", "title")}
+        row |= {
+            n: getattr(pick, n)
+            for n in ("paper_id", "position", "score", "reason", "title", "sources")
+        }
         row |= {"question": analysis.question, "status": analysis.status}
     return _as_stored("digests", row)
 

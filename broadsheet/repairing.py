@@ -1,7 +1,8 @@
 """Repairing: what published digests still lack, and a digest with that and nothing else changed.
 
 No list is read again, nothing is scored or selected: the picks are those published, put together
-from what is stored. What was complete stays as it was published, whatever was set since.
+from what is stored. What was complete stays as it was published, whatever was set since. Of papers
+of imported digests no list is stored: those to finish are looked up at arXiv.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import get_args
 
+from broadsheet.analysis.prices import refuse_unpriced
 from broadsheet.config import (
     Profile,
     Settings,
@@ -21,14 +23,17 @@ from broadsheet.config import (
     load_settings,
     profile_names,
 )
-from broadsheet.editions import Edition
+from broadsheet.editions import Edition, open_edition
 from broadsheet.errors import LakeError, UsageError
+from broadsheet.importing.abstracts import as_picked, look_up
+from broadsheet.importing.storing import IMPORTED
 from broadsheet.lake import Lake
 from broadsheet.models import Analysis, Article, Digest, Pick, Status
 from broadsheet.publishing import Published, publish, stored_analysis
 from broadsheet.rows import Row, to_rows
 from broadsheet.scoring import NOTHING, pick_of
 from broadsheet.sources.fulltext import FullTexts
+from broadsheet.styles import load_style
 from broadsheet.warehouse import Only, Partition, Warehouse
 
 logger = logging.getLogger(__name__)
@@ -67,6 +72,7 @@ class Unfinished:
     paper_id: str
     style: str
     language: str
+    origin: str
     is_pending: bool
     is_missed: bool
     is_outdated: bool
@@ -184,6 +190,8 @@ def _as_wanted(one: Unfinished, profile: Profile | None) -> Unfinished:
 
 def _unrepairable(settings: Settings, one: Unfinished) -> str:
     """Why the article's digest is left as it is; empty where it is not."""
+    if one.origin == IMPORTED:  # it has a style and language of its own
+        return ""
     if one.profile not in profile_names(settings):
         return "its profile no longer exists"
     profile = _profile(settings, one.profile)
@@ -205,28 +213,84 @@ def _published(lake: Lake, editions: Collection[tuple[str, dt.date]]) -> list[Ro
         return to_rows(warehouse.run("marts.published"))
 
 
+def open_published(profile: str, date: dt.date) -> Edition:
+    """The edition of a digest that was published, in its own style and language if imported.
+
+    An imported digest needs no profile file; one of its name says the rest, such as what is read.
+
+    Raises:
+        UsageError: settings, profile or style that cannot be used.
+    """
+    settings = load_settings()
+    rows = Lake(settings.lake_root).rows("digests", "digest", profile=profile, date=date)
+    known = _profile(settings, profile)
+    if not rows or rows[0]["origin"] != IMPORTED:
+        return open_edition(profile, date)
+    refuse_unpriced(settings)
+    name, language = str(rows[0]["style"]), str(rows[0]["language"])
+    base = known or Profile(name=profile, title=profile, style=name)
+    own = base.model_copy(update={"style": name, "language": language})
+    style = load_style(settings, name, language)
+    return Edition(settings=settings, profile=own, style=style, date=date)
+
+
 def read_issue(edition: Edition) -> Issue:
     """The edition as it was published, and what of it is to be finished.
 
     Raises:
         LakeError: it cannot be put together from what is stored.
+        SourceError: arXiv did not say what the open papers of an imported digest are.
         UsageError: its style no longer has the sections that it was written in.
     """
     found = _published(edition.lake, [(edition.profile.name, edition.date)])
+    rows = tuple(_digest_rows(edition))
+    analyses = _analyses(edition, found)
+    forgotten = {str(row["paper_id"]) for row in found} - analyses.keys()
+    open_papers = _open_papers(edition) | forgotten
+    if rows and rows[0]["origin"] == IMPORTED:
+        lacking = {str(row["paper_id"]) for row in found if row["abstract"] is None}
+        known = look_up(edition, lacking & open_papers)
+        open_papers -= lacking - known.keys()
+        found = as_picked(edition, found, known)
+    _refuse_lost(edition, found)
+    issue = Issue(
+        picks=tuple(pick_of(row) for row in found),
+        analyses=analyses,
+        open_papers=frozenset(open_papers),
+        rows=rows,
+    )
+    _refuse_other_sections(edition, issue)
+    return issue
+
+
+def recall_digest(edition: Edition) -> Digest:
+    """The digest as it is stored, whoever made it, ready to be rendered; asks nobody.
+
+    Raises:
+        LakeError: it cannot be put together from what is stored.
+    """
+    found = _published(edition.lake, [(edition.profile.name, edition.date)])
+    rows = tuple(_digest_rows(edition))
+    if rows and rows[0]["origin"] == IMPORTED:
+        found = as_picked(edition, found, {})
+    if found or not rows:
+        _refuse_lost(edition, found)
+    analyses = _analyses(edition, found)
+    if lost := [str(row["paper_id"]) for row in found if row["paper_id"] not in analyses]:
+        raise LakeError(
+            f"cannot render {edition}: the analysis of {', '.join(lost)} is not stored",
+            "broadsheet repair makes it, where there is a model to ask",
+        )
+    picks = tuple(pick_of(row) for row in found)
+    issue = Issue(picks=picks, analyses=analyses, open_papers=frozenset(), rows=rows)
+    return amend(edition, issue, ())
+
+
+def _refuse_lost(edition: Edition, found: Sequence[Row]) -> None:
     lost = [str(row["paper_id"]) for row in found if row["abstract"] is None]
     if lost or not found:
         what = f"the list that had {', '.join(lost)}" if lost else "an article of it"
         raise LakeError(f"cannot repair {edition}: {what} is not stored", _MAKE_ANEW)
-    analyses = _analyses(edition, found)
-    forgotten = {str(row["paper_id"]) for row in found} - analyses.keys()
-    issue = Issue(
-        picks=tuple(pick_of(row) for row in found),
-        analyses=analyses,
-        open_papers=frozenset(_open_papers(edition) | forgotten),
-        rows=tuple(_digest_rows(edition)),
-    )
-    _refuse_other_sections(edition, issue)
-    return issue
 
 
 _MAKE_ANEW = "make that digest anew: broadsheet run with --date and --profile"
@@ -283,13 +347,15 @@ def amend(edition: Edition, issue: Issue, made: Sequence[Analysis]) -> Digest:
     profile, first = edition.profile, issue.rows[0]
     new = {one.paper_id: preferred(issue.analyses.get(one.paper_id), one) for one in made}
     analyses = {**issue.analyses, **new}
+    listed_by = tuple(dict.fromkeys(name for pick in issue.picks for name in pick.sources))
+    is_imported = first["origin"] == IMPORTED
     return Digest(
         profile=profile.name,
         title=profile.title,
         date=edition.date,
         style=edition.style.name,
         language=profile.language,
-        sources=profile.sources,
+        sources=(listed_by or profile.sources) if is_imported else profile.sources,
         scan=profile.selection.scan,
         articles=tuple(Article(pick=p, analysis=analyses[p.paper_id]) for p in issue.picks),
         scanned=first["scanned"],  # type: ignore[arg-type]  # as the lake's schema says

@@ -20,9 +20,15 @@ from prefect import flow, unmapped
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from broadsheet.editions import alone, open_edition
+from broadsheet.editions import alone
 from broadsheet.publishing import Published
-from broadsheet.repairing import find_editions, find_missed, open_repair, read_issue
+from broadsheet.repairing import (
+    find_editions,
+    find_missed,
+    open_published,
+    open_repair,
+    read_issue,
+)
 from flows.digest import PER_EDITION, RECORDED, threads, write_up
 from flows.parameters import Profiles
 from tasks.batches import attempt
@@ -67,7 +73,7 @@ def _repaired(profile: str, date: dt.date) -> State[Published]:
 @flow(name="repair-digest", flow_run_name="repair {profile} {date}", **PER_EDITION)
 def repair_digest(profile: str, date: dt.date) -> State[Published]:
     """The digest of one profile and date, its open papers finished."""
-    edition = open_edition(profile, date)
+    edition = open_published(profile, date)
     tag_run(edition)
     with alone(edition):
         issue = read_issue(edition)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,18 +24,19 @@ from builders import (
     a_pick,
     an_analysis,
     paper,
-    write_digest,
     write_list,
     write_scores,
 )
 from conftest import Web
+from made_up_pages import QUOTA, cv_article, cv_page, hf_block, hf_page
 from test_cli import broadsheet as command
 from test_flows import answer, completion, home_bytes, make
 
 import broadsheet
 from broadsheet.config import load_profile, load_settings
 from broadsheet.editions import Edition
-from broadsheet.errors import LakeError, UsageError
+from broadsheet.errors import LakeError, SourceUnavailable, UsageError
+from broadsheet.importing.arrivals import import_all
 from broadsheet.ingest import Heard
 from broadsheet.lake import Lake
 from broadsheet.models import Analysis, Digest, Outcome, Pick, ReadingSource, Status
@@ -43,9 +45,11 @@ from broadsheet.repairing import (
     amend,
     find_editions,
     find_missed,
+    open_published,
     open_repair,
     preferred,
     read_issue,
+    recall_digest,
     republish,
 )
 from broadsheet.sample import SAMPLE_DATE, SampleWorld, serve
@@ -360,10 +364,146 @@ def test_a_page_is_not_looked_for_after_thirty_days(edition: Edition) -> None:
     assert find_missed(replace(opened, opened_at=late)) == []
 
 
-def test_imported_digests_are_left_alone(lake: Lake) -> None:
-    write_digest(lake, ["a"], outcome="partial", pending=["a"], origin="imported", language="zh")
-    assert find_editions(open_repair()) == []
+ARXIV_OF_SAMPLE = Path(broadsheet.__file__).parent / "sample" / "arxiv.xml"
+IMPORTED_ON = dt.date(2026, 1, 29)
+
+
+def imported(tmp_path: Path, text: str, profile: str | None = None) -> None:
+    """A page that others made, in the history."""
+    file = tmp_path / "page.md"
+    file.write_text(text, encoding="utf-8")
+    [arrival] = import_all([file], load_settings(), profile)
+    assert arrival.error is None
+
+
+def atom(*numbers: int) -> str:
+    """What arXiv answers of these papers."""
+    entries = (
+        f"<entry><id>http://arxiv.org/abs/2601.{n:05}v3</id><title>Of arXiv {n}</title>"
+        f"<updated>2026-01-28T00:00:00Z</updated><published>2026-01-27T00:00:00Z</published>"
+        f"<summary>We count photons, {n} of them.</summary><author><name>Ada Wind</name></author>"
+        f'<arxiv:primary_category term="cs.CV"/><category term="cs.CV"/></entry>'
+        for n in numbers
+    )
+    return (
+        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:arxiv="http://arxiv.org/schemas/atom" '
+        'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/"><title>q</title><id>q</id>'
+        f"<opensearch:totalResults>{len(numbers)}</opensearch:totalResults>"
+        "<opensearch:startIndex>0</opensearch:startIndex>"
+        f"<opensearch:itemsPerPage>{len(numbers)}</opensearch:itemsPerPage>"
+        f"{''.join(entries)}</feed>"
+    )
+
+
+@pytest.fixture
+def arxiv(web: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
+    """An arXiv that knows the first paper."""
+    monkeypatch.setenv("BROADSHEET_ARXIV_API_URL", f"{web.url}/api/query")
+    web.respond = lambda path, query: (200, atom(1))
+    return web
+
+
+def cv_analysis(paper_id: str = "2601.00001") -> Analysis:
+    return an_analysis("cv", paper_id=paper_id, sections=SECTIONS["cv"], reading_source=ABSTRACT)
+
+
+FAILED_FIRST = cv_page(cv_article(1, QUOTA), cv_article(2))
+
+
+def test_of_an_imported_digest_what_failed_is_finished(tmp_path: Path, arxiv: Web) -> None:
+    imported(tmp_path, FAILED_FIRST)
     assert find_missed(open_repair()) == []
+    assert find_editions(open_repair()) == [("cv", IMPORTED_ON)]
+    edition = open_published("cv", IMPORTED_ON)
+    stored = edition.lake.rows("analyses", "cv", date=IMPORTED_ON) or []
+    issue = read_issue(edition)
+    [pick] = issue.open_picks
+    assert (pick.title, pick.score) == ("Counting Photons by Lantern 1", 92)
+    assert (pick.abstract, pick.version) == ("We count photons, 1 of them.", 3)
+    assert (pick.sources, pick.categories) == (("huggingface",), ("cs.CV",))
+    assert [query["id_list"] for _, query in arxiv.requests] == ["2601.00001"]
+    done = republish(edition, issue, [cv_analysis()], "run-2")
+    assert (done.outcome, done.pending) == (Outcome.COMPLETE, 0)
+    text = (edition.settings.reports / "cv" / f"{IMPORTED_ON}.md").read_text(encoding="utf-8")
+    assert "maker/model-1" in text and "待完成" not in text
+    rows = edition.lake.rows("analyses", "cv", date=IMPORTED_ON) or []
+    assert stored[1] in rows and stored[0] not in rows
+    assert find_editions(open_repair()) == []
+
+
+def test_the_file_imported_again_does_not_undo_a_repair(tmp_path: Path, arxiv: Web) -> None:
+    imported(tmp_path, FAILED_FIRST)
+    edition = open_published("cv", IMPORTED_ON)
+    republish(edition, read_issue(edition), [cv_analysis()], "run-2")
+    before = published_bytes()
+    imported(tmp_path, FAILED_FIRST)
+    assert published_bytes() == before
+
+
+def test_an_imported_paper_that_arxiv_does_not_know_stays_pending(
+    tmp_path: Path, arxiv: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    imported(tmp_path, cv_page(cv_article(1, QUOTA), cv_article(2, QUOTA)))
+    issue = read_issue(open_published("cv", IMPORTED_ON))
+    assert [pick.paper_id for pick in issue.open_picks] == ["2601.00001"]
+    assert "2601.00002" in caplog.text and "does not know" in caplog.text
+    assert len(arxiv.requests) == 1
+
+
+def test_an_imported_digest_waits_while_arxiv_is_down(
+    tmp_path: Path, arxiv: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADSHEET_HTTP_ATTEMPTS", "1")
+    imported(tmp_path, FAILED_FIRST)
+    arxiv.respond = lambda path, query: (500, "down")
+    edition = open_published("cv", IMPORTED_ON)
+    before = home(edition)
+    with pytest.raises(SourceUnavailable):
+        read_issue(edition)
+    assert home(edition) == before
+
+
+def test_an_imported_digest_needs_no_profile_file(tmp_path: Path, arxiv: Web) -> None:
+    imported(tmp_path, FAILED_FIRST, profile="elsewhere")
+    assert find_editions(open_repair()) == [("elsewhere", IMPORTED_ON)]
+    edition = open_published("elsewhere", IMPORTED_ON)
+    assert (edition.profile.name, edition.style.name, edition.style.language) == (
+        "elsewhere",
+        "cv",
+        "zh",
+    )
+    republish(edition, read_issue(edition), [cv_analysis()], "run-2")
+    page = edition.settings.reports / "elsewhere" / f"{IMPORTED_ON}.md"
+    assert page.read_text(encoding="utf-8").startswith("# 🚀 elsewhere | 2026-01-29")
+
+
+def test_an_imported_digest_keeps_its_style_whatever_its_profile_has(
+    tmp_path: Path, profiles: Path, arxiv: Web
+) -> None:
+    imported(tmp_path, FAILED_FIRST, profile="agents")
+    assert find_editions(open_repair()) == [("agents", IMPORTED_ON)]
+    edition = open_published("agents", IMPORTED_ON)
+    assert (edition.style.name, edition.profile.language) == ("cv", "zh")
+    assert edition.profile.title == "Agents & Reasoning"
+
+
+def test_a_digest_of_our_own_is_opened_as_its_profile_says(edition: Edition) -> None:
+    published(edition, waiting(1))
+    assert open_published("hf", DAY).profile == edition.profile
+    with pytest.raises(UsageError, match="'cvv'"):
+        open_published("cvv", DAY)
+
+
+def test_a_digest_is_recalled_as_it_was_published(edition: Edition) -> None:
+    digest = published(edition, analyzed(1), waiting(2))
+    assert recall_digest(replace(edition)) == digest
+
+
+def test_a_digest_whose_analysis_is_lost_is_not_recalled(edition: Edition) -> None:
+    published(edition, analyzed(1))
+    edition.lake.write("analyses", [], "hf", date=DAY)
+    with pytest.raises(LakeError, match=r"2601\.00001"):
+        recall_digest(replace(edition))
 
 
 @pytest.fixture
@@ -554,6 +694,22 @@ def test_the_command_refuses_an_unknown_profile_and_a_text_that_is_no_date() -> 
         done = command("repair", *wrong)
         assert done.returncode == 2
         assert wrong[1] in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.flow
+def test_a_repair_finishes_an_imported_digest_through_arxiv(
+    world: SampleWorld, tmp_path: Path
+) -> None:
+    [known, *_] = re.findall(r"abs/([0-9.]+)v", ARXIV_OF_SAMPLE.read_text(encoding="utf-8"))
+    link = f"https://huggingface.co/papers/{known}"
+    imported(tmp_path, hf_page(hf_block(1, QUOTA, link=link), hf_block(2), date="2026-01-29"))
+    assert outcomes(repair()) == [("hf", Outcome.COMPLETE, 0)]
+    assert ask("select outcome, origin, papers from editions") == [("complete", "imported", 2)]
+    page = load_settings().reports / "hf" / "2026-01-29.md"
+    assert "openai/any" in page.read_text(encoding="utf-8")
+    before = published_bytes()
+    assert outcomes(repair()) == []
+    assert published_bytes() == before
 
 
 PATIENT = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}

@@ -139,15 +139,31 @@ def test_another_profiles_analysis_tells_nothing(lake: Lake) -> None:
         ("made", True, True),
         ("sample", False, False),
         ("sample", True, True),
-        ("imported", False, False),
-        ("imported", True, False),
+        ("imported", False, True),
+        ("imported", True, True),
     ],
 )
-def test_only_digests_of_our_own_are_repaired(
+def test_a_sample_is_repaired_as_such_only(
     lake: Lake, origin: str, is_sample: bool, is_found: bool
 ) -> None:
     write_digest(lake, ["a"], outcome="partial", pending=["a"], origin=origin)
     assert bool(unfinished(lake, is_sample=is_sample)) is is_found
+
+
+def test_of_an_imported_digest_only_what_is_pending_is_finished(lake: Lake) -> None:
+    write_digest(lake, ["b", "a"], outcome="partial", pending=["a"], origin="imported")
+    for name, status in (("a", "pending"), ("b", "complete")):
+        read = {"profile": "cv", "reading_source": "abstract", "analyzed_at": NOON}
+        write_analysis(lake, name, status=status, **read)
+        write_text(lake, name, "not_found")
+    assert unfinished(lake) == [("cv", DAY, "a", "is_pending")]
+    given = {"as_of": NOON + HOUR, "within_days": 30, "since": None, "is_sample": False}
+    assert [row["origin"] for row in run(lake, "marts.unfinished", **given)] == ["imported"]
+
+
+def test_an_imported_list_without_analyses_lacks_nothing(lake: Lake) -> None:
+    write_digest(lake, ["a"], origin="imported", question=None, status=None)
+    assert unfinished(lake) == []
 
 
 def test_since_includes_its_own_day(lake: Lake) -> None:
@@ -213,6 +229,16 @@ def test_without_scores_the_sources_are_those_that_list_it(lake: Lake) -> None:
     write_digest(lake, ["a"])
     [row] = run(lake, "marts.published")
     assert (row["sources"], row["upvotes"]) == (["huggingface", "arxiv"], 4)
+
+
+def test_imported_papers_have_the_sources_of_their_page(lake: Lake) -> None:
+    write_list(lake, paper("a"), source="arxiv", scope="cs.CV")
+    write_digest(lake, ["a", "b"], origin="imported", sources=["huggingface"])
+    rows = run(lake, "marts.published")
+    assert [(row["paper_id"], row["sources"]) for row in rows] == [
+        ("a", ["huggingface"]),
+        ("b", ["huggingface"]),
+    ]
 
 
 def test_a_paper_whose_list_is_lost_is_there_without_an_abstract(lake: Lake) -> None:

@@ -44,7 +44,7 @@ _BRACKETS = re.compile("[()（）]")
 _KEY_NUMBER = re.compile(r"\A\W*\d{1,2}\W+")
 _NO_LETTERS = re.compile(r"[\W_]+")
 _SAYS = re.compile(r"[^\W_]")
-_ERROR = re.compile(
+PROVIDER_ERROR = re.compile(
     r"exceeded your current quota|resource has been exhausted|insufficient_quota|quota_metric"
     r"|深度分析失败|\"error\"\s*:\s*\{"
     r"|\A\W*(?:(?:api )?error(?: code)?\W*)?(?:401|403|429|5[0-2]\d)\W+(?:you exceeded|too many"
@@ -54,7 +54,7 @@ _ERROR = re.compile(
     r"|the model is overloaded|traceback \(most|litellm\.)",
     re.I,
 )
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     r"\A\W*(?:as an ai\b|i(?: am|['’]m) (?:(?:very |so )?sorry|unable to|not able to)"
     r"|i apologi[sz]e|i can(?: ?not|['’]t) (?:assist|help|fulfil|comply|provide|answer|do|access)"
     r"|很?抱歉|对不起|(?:作为(?:一[个名])?(?:AI|人工智能)[^，。\n]{0,10}，)?我(?:无法|不能)"
@@ -95,7 +95,7 @@ def read_answer(answer: Answer, style: Style) -> Sections:
     sections = {key: tuple(v) if isinstance(v, list) else v for key, v in parsed.items()}
     for key, value in sections.items():
         texts = (value,) if isinstance(value, str) else value
-        if any(_ERROR.search(text) or _REFUSAL.search(text) for text in texts):
+        if any(PROVIDER_ERROR.search(text) or REFUSAL.search(text) for text in texts):
             raise _unusable(answer, f"{key}: it reads like an error or a refusal")
     return sections
 

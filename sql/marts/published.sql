@@ -1,7 +1,7 @@
 -- Every paper of every digest as it was picked: place, score and title as published,
--- the rest from the newest list of that date.
+-- the rest from the newest list of that date; of imported papers often there is none.
 -- grain:  profile, date, paper_id
--- reads:  staging.digests, staging.scores, staging.listings
+-- reads:  lake.digests, staging.scores, staging.listings
 --
 -- profile       whose digest
 -- date          date of the list
@@ -15,7 +15,7 @@
 -- abstract      one line; null where no list of that date is stored
 -- authors       names in order
 -- categories    arXiv categories
--- sources       that listed it, as scored where that is stored
+-- sources       that listed it, as scored or imported where that is stored
 -- upvotes       as scored, count; null where no source has them
 -- published_at  first submission to arXiv, UTC
 -- code_url      repository named by a source
@@ -38,7 +38,7 @@ listings_of_published_papers as (
         scores.upvotes as scored_upvotes,
         coalesce(list_position(scores.sources, listings.source), 99) as place,
         listings.*,
-    from staging.digests as digests
+    from lake.digests as digests
     inner join listings_of_every_source as listings
         on digests.date = listings.date and digests.paper_id = listings.paper_id
     left join staging.scores as scores
@@ -81,16 +81,18 @@ select
     papers.abstract,
     papers.authors,
     papers.categories,
-    papers.sources,
+    coalesce(digests.sources, papers.sources) as sources,
     papers.upvotes,
     papers.published_at,
     papers.code_url,
     papers.project_url,
     papers.fetched_at,
-from staging.digests as digests
+from lake.digests as digests
 left join papers_as_listed as papers
     on
         digests.profile = papers.profile
         and digests.date = papers.date
         and digests.paper_id = papers.paper_id
+-- a digest that was published empty has a row without a paper
+where digests.paper_id is not null
 order by digests.date asc, digests.profile asc, digests.position asc

@@ -1,5 +1,5 @@
 -- Published articles that a repair may finish: no model has answered yet, or arXiv's
--- page was not there to be read.
+-- page was not there to be read; of imported digests the former only.
 -- grain:  profile, date, paper_id
 -- reads:  staging.digests, lake.analyses, lake.fulltexts
 -- params: as_of, within_days, since, is_sample
@@ -9,6 +9,7 @@
 -- paper_id     arXiv identifier without version
 -- style        report style it was published in
 -- language     language of the page
+-- origin       made, sample or imported
 -- is_pending   still waits for a model
 -- is_missed    the abstract was read, within_days before as_of, for want of a page that
 --              may have come since; also where a profile wants no page
@@ -33,11 +34,13 @@ articles_published as (
         digests.paper_id,
         digests.style,
         digests.language,
+        digests.origin,
         digests.position,
         digests.status = 'pending' as is_pending,
         -- an analysis is stored right after its page was looked for
         coalesce(
-            analyses.reading_source = 'abstract'
+            digests.origin <> 'imported'
+            and analyses.reading_source = 'abstract'
             and analyses.analyzed_at
             >= cast($as_of as timestamptz) - to_days(cast($within_days as integer)),
             false
@@ -57,7 +60,7 @@ articles_published as (
     where
         digests.date >= coalesce(cast($since as date), digests.date)
         and (
-            digests.origin = 'made'
+            digests.origin in ('made', 'imported')
             or (digests.origin = 'sample' and cast($is_sample as boolean))
         )
 ),
@@ -78,6 +81,7 @@ select
     paper_id,
     style,
     language,
+    origin,
     is_pending,
     is_missed,
     is_outdated,

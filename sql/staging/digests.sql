@@ -9,6 +9,7 @@
 -- score          0 to 100
 -- reason         the score's components in words
 -- title          as published
+-- sources        that listed it; null in digests of before this was kept
 -- style          report style
 -- language       language of the page
 -- question       content key of the analysis used
@@ -26,6 +27,7 @@ select
     score,
     reason,
     title,
+    sources,
     style,
     language,
     question,
