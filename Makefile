@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null)
 STAMP := .venv/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup digest up down test check format lock
+.PHONY: help setup digest up down test check format dictionary lock
 
 help:            ## what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/ —/'
@@ -47,6 +47,9 @@ format: setup    ## let the formatters rewrite the code
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/sqlfluff fix sql
+
+dictionary: setup ## docs/data-dictionary.md, anew from the headers of sql/
+	@$(PY) -m broadsheet.dictionary > docs/data-dictionary.md
 
 lock:            ## resolve the newest versions that work together (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \

@@ -29,4 +29,5 @@ def connect() -> duckdb.DuckDBPyConnection:
     from broadsheet.lake import Lake
     from broadsheet.warehouse import Warehouse
 
-    return Warehouse(Lake(load_settings().lake_root)).con
+    settings = load_settings()
+    return Warehouse(Lake(settings.lake_root), home=settings.home).con

@@ -1,52 +1,226 @@
-"""`broadsheet sql`: a query, a file or a named question, read-only, in the format asked for."""
+"""`broadsheet sql`: a query, a file or a named question, and the answer's rows.
+
+Asked that way the history is read and nothing else: one SELECT at a time, in a DuckDB that is shut
+off from everything outside the lake and the search index (`shut_off`).
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
+import difflib
+import logging
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from broadsheet.config import load_settings
-from broadsheet.errors import UsageError, WarehouseError
+from broadsheet.config import Settings, load_settings
+from broadsheet.errors import BroadsheetError, UsageError, WarehouseError
 from broadsheet.lake import Lake
-from broadsheet.rows import to_rows
-from broadsheet.warehouse import Warehouse, queries, query
+from broadsheet.printing import write as write
+from broadsheet.warehouse import Query, Warehouse, queries, query, save_views
 
-FORMATS = ("table", "csv", "json", "parquet")
+logger = logging.getLogger(__name__)
+
+_CATALOG = re.compile(r"\b(show|tables|describe|summarize|information_schema|duckdb_\w+|pg_\w+)\b")
+_SEARCH = re.compile(r"(?i)\b(search\s*\.|(search|similar_to)\s*\()")
+_EXPLAIN = re.compile(r"(?is)explain\b(\s+analyze\b|\s*\(\s*(analyze|format)\b[^)]*\))?")
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # MULTI is PIVOT's alone
 
 
-def named() -> list[tuple[str, str]]:
-    """The named questions: name and what it answers."""
-    return [
-        (q.name.partition(".")[2], q.sql.splitlines()[0].strip("- ")) for q in queries("history")
+def named() -> list[Query]:
+    """The named questions, by name."""
+    return queries("history")
+
+
+def list_questions() -> list[str]:
+    """A line for each named question: its name, its parameters, what it answers."""
+    calls = [(_called(question), question.about) for question in named()]
+    width = min(44, max(len(call) for call, _ in calls))
+    return [f"{call:{width}}  {about}" for call, about in calls]
+
+
+def _called(question: Query) -> str:
+    """The question's name and its parameters, those that may be left out with what they are."""
+    params = [
+        f"{name}={question.defaults[name]}" if name in question.defaults else f"{name}=…"
+        for name in question.params
     ]
+    return " ".join([question.name.partition(".")[2], *params])
 
 
-def ask(text: str | None, file: Path | None, params: Sequence[str]) -> pa.Table:
-    """The answer's rows.
+def ask(
+    text: str | None, file: Path | None, params: Sequence[str], *, is_restricted: bool = True
+) -> pa.Table:
+    """The answer's rows; columns of equal names are numbered.
 
     Args:
         text: SQL, or the name of a question.
         file: a file with SQL, instead.
         params: `name=value` each.
+        is_restricted: whether only the history can be read; otherwise any one statement is run.
 
     Raises:
-        UsageError: nothing or not only one thing asked, an unreadable file, a malformed parameter,
-            or SQL that would write.
+        UsageError: nothing or not only one thing asked, an unreadable file, a parameter that is
+            malformed, missing or unknown, or SQL that would do more than read the history.
         WarehouseError: the SQL cannot run.
     """
-    sql = _text(text, file)
-    values = dict(_pair(param) for param in params)
-    with Warehouse(Lake(load_settings().lake_root)) as warehouse:
-        _refuse_writing(warehouse.con, sql)
-        rows = warehouse.sql(sql, **values)
+    values, settings = dict(pair(param) for param in params), load_settings()
+    rows = answer(_asked(text, file), values, settings, is_restricted=is_restricted)
+    _renew_saved(settings)
+    return rows
+
+
+def _renew_saved(settings: Settings) -> None:
+    """See that `broadsheet.duckdb`, where it is, names the files that are there now."""
+    if not (settings.home / "broadsheet.duckdb").exists():
+        return
+    is_relative = settings.warehouse_paths == "relative"
+    try:
+        save_views(Lake(settings.lake_root), settings.home, is_relative=is_relative)
+    except (OSError, BroadsheetError) as error:  # a home that is only read keeps what it has
+        logger.debug("broadsheet.duckdb is left as it is: %s", error)
+
+
+def answer(
+    asked: Query, values: Mapping[str, str], settings: Settings, *, is_restricted: bool = True
+) -> pa.Table:
+    """The question's rows, with these parameters; `ask` says which errors."""
+    given = _completed(asked, values)
+    with open_for(asked, settings) as warehouse:
+        _refuse_several(warehouse.con, asked.sql)
+        if is_restricted:
+            _refuse_writing(warehouse.con, asked.sql)
+            shut_off(warehouse.con, settings)
+        rows = warehouse.sql(asked.sql, **given)
     return rows.rename_columns(_distinct(rows.column_names))
+
+
+def open_for(asked: Query, settings: Settings) -> Warehouse:
+    """A warehouse with the views that the question's SQL names; all, where it asks which.
+
+    Where it searches, the search index is brought up to date first.
+    """
+    text = "" if _CATALOG.search(asked.sql.lower()) else asked.sql
+    lake = Lake(settings.lake_root)
+    if _SEARCH.search(asked.sql):
+        from broadsheet import search  # only here: most questions search nothing
+
+        search.refresh(lake, settings.home, _say_waiting)
+    return Warehouse(lake, text=text, home=settings.home)
+
+
+def _say_waiting() -> None:
+    logger.info("the search index is being made by another process: waiting for it")
+
+
+def shut_off(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Let the connection read the lake and the search index, and nothing else, for good.
+
+    DuckDB then refuses other files, URLs, ATTACH, extensions, and to loosen this again; Python's
+    variables are out of its sight. What it may read it could also write: that only SELECT runs
+    is `_refuse_writing`'s part. Source:
+    https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
+    """
+    folders = [Lake(settings.lake_root).root, str(settings.home / "search")]
+    listed = ", ".join("'" + f"{folder}/".replace("'", "''") + "'" for folder in folders)
+    con.execute("set python_enable_replacements = false")
+    con.execute(f"set allowed_directories = [{listed}]")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
+
+
+def _asked(text: str | None, file: Path | None) -> Query:
+    if (text is None) == (file is None):
+        raise UsageError("nothing asked, or twice", "give a query, a name, or -f FILE")
+    if file is not None:
+        try:
+            return Query(name=str(file), sql=file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {file}: {error}", "give a readable file") from error
+    assert text is not None  # noqa: S101 (one of the two is there)
+    return find(text)
+
+
+def find(text: str) -> Query:
+    """The question of that name, or the SQL as a question.
+
+    Raises:
+        UsageError: one word that is no question's name.
+    """
+    names = [question.name.partition(".")[2] for question in named()]
+    word = text.strip().rstrip(";").strip()
+    if word in names:
+        return query(f"history.{word}")
+    if re.fullmatch(r"[\w-]+", word):
+        nearest = _nearest(word, names)
+        hint = f"did you mean {nearest}? " if nearest else ""
+        raise UsageError(
+            f"no question named {word}", f"{hint}--list shows all; SQL reads: from {word}"
+        )
+    return Query(name="query", sql=text)
+
+
+def pair(param: str) -> tuple[str, str]:
+    """The name and the value of `name=value`."""
+    name, equals, value = param.partition("=")
+    if not equals or not name:
+        raise UsageError(f"not a parameter: {param!r}", "write it as --param name=value")
+    return name, value
+
+
+def _completed(asked: Query, values: Mapping[str, str]) -> dict[str, object]:
+    """The values with what the question's header says of those left out."""
+    if not asked.name.startswith("history."):
+        return dict(values)
+    unknown = next((name for name in values if name not in asked.params), None)
+    if unknown is not None:
+        nearest = _nearest(unknown, asked.params)
+        has = f"it takes {', '.join(asked.params)}" if asked.params else "it takes none"
+        hint = f"did you mean {nearest}? " if nearest else ""
+        raise UsageError(f"{asked.name[8:]} has no parameter {unknown}", f"{hint}{has}")
+    given = {**asked.defaults, **values}
+    missing = [name for name in asked.params if name not in given]
+    if missing:
+        needed = " ".join(f"--param {name}=…" for name in missing)
+        raise UsageError(f"{asked.name[8:]} needs {', '.join(missing)}", f"add {needed}")
+    return dict(given)
+
+
+def _nearest(word: str, words: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(words), n=1)), None)
+
+
+def _refuse_several(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    if len(_statements(con, sql)) != 1:
+        raise UsageError("only one statement at a time is run", "give them one by one")
+
+
+def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raise for what is no SELECT, nor EXPLAIN of one: EXPLAIN ANALYZE runs what it explains."""
+    [kind] = (statement.type for statement in _statements(con, sql))
+    if kind == duckdb.StatementType.EXPLAIN:
+        explained = _statements(con, _EXPLAIN.sub("", _without_comments(sql), count=1))
+        kind = explained[0].type if explained else kind
+    if kind not in _READING:
+        raise UsageError(
+            "only SELECT is run: the history is read, not written",
+            "--unrestricted runs any statement",
+        )
+
+
+def _without_comments(sql: str) -> str:
+    """The SQL without comments before its first word."""
+    return re.sub(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/)+", "", sql, flags=re.DOTALL)
+
+
+def _statements(con: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:
+    try:
+        return con.extract_statements(sql)
+    except duckdb.Error as error:
+        raise WarehouseError(f"cannot run query: {error}", "check the SQL") from error
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -57,80 +231,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
         seen[name] += 1
         distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return distinct
-
-
-def _text(text: str | None, file: Path | None) -> str:
-    if (text is None) == (file is None):
-        raise UsageError("nothing asked, or twice", "give a query, a name, or -f FILE")
-    if file is not None:
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {file}: {error}", "give a readable file") from error
-    assert text is not None  # noqa: S101 (one of the two is there)
-    return query(f"history.{text}").sql if text in dict(named()) else text
-
-
-def _pair(param: str) -> tuple[str, str]:
-    name, equals, value = param.partition("=")
-    if not equals or not name:
-        raise UsageError(f"not a parameter: {param!r}", "write it as --param name=value")
-    return name, value
-
-
-def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    try:
-        statements = con.extract_statements(sql)
-    except duckdb.Error as error:
-        raise WarehouseError(f"cannot run query: {error}", "check the SQL") from error
-    allowed = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-    if len(statements) != 1 or statements[0].type not in allowed:
-        raise UsageError("only one SELECT at a time is run", "the history is read, not written")
-
-
-def write(rows: pa.Table, format: str) -> None:
-    """Put the rows on standard output.
-
-    Raises:
-        UsageError: an unknown format.
-    """
-    if format not in FORMATS:
-        raise UsageError(f"unknown format {format!r}", f"formats: {', '.join(FORMATS)}")
-    {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}[format](rows)
-
-
-def _table(rows: pa.Table) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*rows.column_names)
-    for row in to_rows(rows):
-        table.add_row(*(Text("" if value is None else _plain(value)) for value in row.values()))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
-
-
-def _csv(rows: pa.Table) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(rows.column_names)
-    writer.writerows([None if v is None else _plain(v) for v in r.values()] for r in to_rows(rows))
-
-
-def _json(rows: pa.Table) -> None:
-    for row in to_rows(rows):
-        sys.stdout.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-
-
-def _parquet(rows: pa.Table) -> None:
-    import pyarrow.parquet as pq
-
-    if sys.stdout.isatty():
-        raise UsageError("Parquet is no text for a terminal", "redirect it: > answer.parquet")
-    pq.write_table(rows, pa.PythonFile(sys.stdout.buffer, mode="w"), compression="zstd")
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)

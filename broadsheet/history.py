@@ -51,7 +51,7 @@ def record(
     settings = load_settings()
     lake = Lake(settings.lake_root)
     lake.write("runs", [row], run_id, date=started_at.date())
-    save_views(lake, settings.home)
+    save_views(lake, settings.home, is_relative=settings.warehouse_paths == "relative")
 
 
 def _what_became(result: object, profile: str | None, date: dt.date | None) -> dict[str, object]:

@@ -1,22 +1,24 @@
--- What language models were asked and paid for, by day and model, newest day first.
--- grain:  date, model
--- reads:  staging.answers
+-- What language models cost, month by month and model by model, newest first.
+-- grain:  month, model
+-- reads:  marts.costs
 --
--- date               UTC day of the request
+-- month              its first day
 -- model              litellm's name of the model
 -- requests           answers stored, count
 -- requests_unpriced  of these, those whose price is unknown
+-- refusals           of these, those that gave no text
 -- prompt_tokens      count
 -- completion_tokens  count
--- cost_usd           US dollars of the others; null where no price is known
+-- cost_usd           US dollars of the priced ones; null where no price is known
 select
-    (asked_at at time zone 'UTC')::date as date,
+    cast(date_trunc('month', date) as date) as month,
     model,
-    count(*) as requests,
-    count(*) filter (where cost_usd is null) as requests_unpriced,
-    sum(prompt_tokens)::bigint as prompt_tokens,
-    sum(completion_tokens)::bigint as completion_tokens,
+    cast(sum(requests) as bigint) as requests,
+    cast(sum(requests_unpriced) as bigint) as requests_unpriced,
+    cast(sum(refusals) as bigint) as refusals,
+    cast(sum(prompt_tokens) as bigint) as prompt_tokens,
+    cast(sum(completion_tokens) as bigint) as completion_tokens,
     sum(cost_usd) as cost_usd,
-from staging.answers
+from marts.costs
 group by all
-order by date desc, model asc
+order by month desc, model asc
