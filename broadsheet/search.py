@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +33,7 @@ from broadsheet.warehouse import Only, Partition, Warehouse, query
 
 logger = logging.getLogger(__name__)
 
-TABLES = ("listings", "archive", "analyses")
+TABLES = ("listings", "archive", "analyses", "digests")
 """Tables of the lake that papers are found by."""
 PAPERS_AT_ONCE = 100_000
 SMALL = 20_000
@@ -81,7 +81,7 @@ def _refresh(lake: Lake, home: Path, now: Signatures) -> int:
     known = _indexed(home)
     if known.get("made_by") != _made_by():
         (folder(home) / search_files.CURRENT).unlink(missing_ok=True)
-        known = {}
+        _note(home, known := _state({}))  # now, so that segments of a killed build are kept
     search_files.make_empty(home)
     before: Signatures = known.get("partitions", {})
     gone = set(before) - set(now)
@@ -93,10 +93,7 @@ def _refresh(lake: Lake, home: Path, now: Signatures) -> int:
             papers = warehouse.run("search.changed")
         with _Index(lake, home) as index:
             added = index.add(papers, is_all=only is None)
-    state = folder(home) / "state.json"
-    aside = state.with_name(aside_name(state.name))
-    aside.write_text(json.dumps(_state(now)))
-    aside.replace(state)
+    _note(home, _state(now))
     if added:
         logger.info("indexed %d papers for search", added)
     return added
@@ -257,6 +254,14 @@ def _indexed(home: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return state if isinstance(state, dict) else {}
+
+
+def _note(home: Path, state: Mapping[str, object]) -> None:
+    """Write down what was indexed, at once; the lock is held."""
+    file = folder(home) / "state.json"
+    aside = file.with_name(aside_name(file.name))
+    aside.write_text(json.dumps(state), encoding="utf-8")
+    aside.replace(file)
 
 
 def _state(now: Signatures) -> dict[str, Any]:

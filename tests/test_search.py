@@ -90,6 +90,15 @@ def test_a_superseded_analysis_is_not_found(lake: Lake, home: Path) -> None:
     assert ids(lake, home, "boat") == ["1"]
 
 
+def test_a_paper_of_an_imported_digest_alone_is_found(lake: Lake, home: Path) -> None:
+    write_digest(lake, ["2601.00007"], origin="imported", title="Lanterns of others")
+    write_digest(lake, ["2601.00008"], profile="hf", title="Lanterns of our own")
+    write_analysis(lake, "2601.00007", sections=json.dumps({"idea": "它数图像里的灯笼。"}))
+    search.refresh(lake, home)
+    assert ids(lake, home, "lantern") == ["7"]
+    assert [row["title"] for row in found(lake, home, "图像")] == ["Lanterns of others"]
+
+
 def test_a_partition_that_is_gone_is_forgotten(lake: Lake, home: Path) -> None:
     write_list(lake, paper("2601.00001", title="Kites"))
     write_list(lake, paper("2601.00002", title="Kites"), date=DAY + dt.timedelta(days=1))
@@ -170,6 +179,25 @@ def _killed(root: str, home: Path, step: str) -> None:
     """A refresh in which that step is the last."""
     setattr(search._Index, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     search.refresh(Lake(root), home)
+
+
+def test_segments_of_a_first_build_that_was_killed_are_kept(
+    lake: Lake, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_list(lake, *(paper(f"2601.0000{n}", title="Kites") for n in range(3)))
+    monkeypatch.setattr(search, "PAPERS_AT_ONCE", 1)
+    merge = search._Index._merge
+
+    def killed(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search._Index, "_merge", killed)
+    with pytest.raises(KeyboardInterrupt):
+        search.refresh(lake, home)
+    monkeypatch.setattr(search._Index, "_merge", merge)
+    assert search.refresh(lake, home) == 0
+    assert segments(home) == 3
+    assert len(found(lake, home, "kite")) == 3
 
 
 def test_of_two_refreshes_at_once_one_does_it(lake: Lake, home: Path) -> None:

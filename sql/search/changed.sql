@@ -1,6 +1,6 @@
--- Papers that the lake's listings, archive and analyses name, sorted.
+-- Papers that the lake's listings, archive, analyses and imported digests name, sorted.
 -- grain:  paper_id
--- reads:  lake.listings, lake.archive, lake.analyses
+-- reads:  lake.listings, lake.archive, lake.analyses, lake.digests
 --
 -- paper_id  arXiv identifier without version
 with named as (
@@ -12,6 +12,10 @@ with named as (
     union all
     select paper_id,
     from lake.analyses
+    union all
+    select paper_id,
+    from lake.digests
+    where origin = 'imported'
 )
 
 select distinct paper_id,

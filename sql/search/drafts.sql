@@ -1,8 +1,8 @@
 -- Papers that are not in the search index as they are now: their newest title and
 -- abstract, authors, and what analyses say of them.
 -- grain:  paper_id
--- reads:  lake.listings, lake.archive, lake.analyses, search.documents,
---         incoming.changed
+-- reads:  lake.listings, lake.archive, lake.digests, lake.analyses,
+--         search.documents, incoming.changed
 -- params: first, beyond, last_doc
 --
 -- paper_id         arXiv identifier without version
@@ -31,6 +31,20 @@ with listed as (
         fetched_at,
     from lake.archive
     where paper_id >= $first and ($beyond is null or paper_id < $beyond)
+    union all
+    -- an imported digest may be all that is known of a paper
+    select
+        paper_id,
+        title,
+        null as abstract,
+        null as authors,
+        date,
+        timestamptz '1970-01-01 00:00:00+00' as fetched_at,
+    from lake.digests
+    where
+        origin = 'imported'
+        and paper_id >= $first
+        and ($beyond is null or paper_id < $beyond)
 ),
 
 papers as (
