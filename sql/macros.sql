@@ -1,15 +1,17 @@
 -- What the search index and its questions make words of: the same macros for both.
 --
--- folded(text)        lower case, without accents, in letters and digits of normal width
--- words(text)         the words in order; of a run of Chinese characters its overlapping
---                     pairs, so that a longer run is found by what is within it
+-- folded(text)        lower case, without accents, letters and digits of normal width
+-- words(text)         the words in order; of a run of Chinese characters its
+--                     overlapping pairs: a longer run is found by what is within it
 -- stem(word)          without a plural's ending
 -- is_stop_word(word)  whether so many texts have it that it tells nothing
 -- tokens(text)        what a text is found by: stems of words that are no stop words
 --
--- DuckDB knows NFC only: the widths and ligatures that NFKC would fold are folded by hand.
+-- DuckDB knows NFC only: widths and ligatures that NFKC would fold are folded by hand.
 create or replace macro folded(a_text) as case
-    when strlen(a_text) = length(a_text) and not contains(a_text, '\') then lower(a_text)
+    when
+        strlen(a_text) = length(a_text) and not contains(a_text, '\')
+        then lower(a_text)
     else lower(strip_accents(translate(
         replace(replace(
             regexp_replace(a_text, '\{?\\["''`^~=.]\{?(\pL)\}?\}?', '\1', 'g'),
@@ -31,7 +33,10 @@ create or replace macro words(a_text) as case
         ),
         lambda word: case
             when length(word) > 1 and regexp_matches(word, '\p{Han}')
-                then list_transform(range(1, length(word)), lambda place: word[place:place + 1])
+                then
+                    list_transform(
+                        range(1, length(word)), lambda place: word[place:place + 1]
+                    )
             else [word]
         end
     ))
@@ -42,14 +47,52 @@ create or replace macro stem(word) as case
     when ends_with(word, 'ies') and strlen(word) > 4 then word[:-4] || 'y'
     when ends_with(word, 'sses') or ends_with(word, 'ches') or ends_with(word, 'xes')
         then word[:-3]
-    when ends_with(word, 'ss') or ends_with(word, 'us') or ends_with(word, 'is') then word
+    when
+        ends_with(word, 'ss') or ends_with(word, 'us') or ends_with(word, 'is')
+        then word
     else word[:-2]
 end;
 
 create or replace macro is_stop_word(word) as word in (
-    '', 'a', 'an', 'and', 'are', 'as', 'at', 'be', 'but', 'by', 'can', 'for', 'from', 'has',
-    'have', 'in', 'into', 'is', 'it', 'its', 'not', 'of', 'on', 'or', 'our', 'such', 'that',
-    'the', 'their', 'these', 'they', 'this', 'to', 'was', 'we', 'were', 'which', 'will', 'with'
+    '',
+    'a',
+    'an',
+    'and',
+    'are',
+    'as',
+    'at',
+    'be',
+    'but',
+    'by',
+    'can',
+    'for',
+    'from',
+    'has',
+    'have',
+    'in',
+    'into',
+    'is',
+    'it',
+    'its',
+    'not',
+    'of',
+    'on',
+    'or',
+    'our',
+    'such',
+    'that',
+    'the',
+    'their',
+    'these',
+    'they',
+    'this',
+    'to',
+    'was',
+    'we',
+    'were',
+    'which',
+    'will',
+    'with'
 );
 
 create or replace macro tokens(a_text) as list_transform(
