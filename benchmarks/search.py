@@ -28,8 +28,9 @@ import pyarrow.parquet as pq
 
 from broadsheet import search
 from broadsheet.lake import Lake
+from broadsheet.queries import query
 from broadsheet.schemas import SCHEMAS
-from broadsheet.warehouse import Warehouse, query
+from broadsheet.warehouse import Warehouse
 
 QUESTIONS = (
     "flow matching",

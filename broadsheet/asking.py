@@ -20,7 +20,8 @@ from broadsheet.config import Settings, load_settings
 from broadsheet.errors import BroadsheetError, UsageError, WarehouseError
 from broadsheet.lake import Lake
 from broadsheet.printing import write as write
-from broadsheet.warehouse import Query, Warehouse, queries, query, save_views
+from broadsheet.queries import Query, queries, query
+from broadsheet.warehouse import Warehouse, save_views
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from broadsheet.redaction import redact
 app = typer.Typer(
     help="Your own daily newspaper of research papers.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # importing rich is most of what --help would cost
     pretty_exceptions_enable=False,
 )
@@ -25,12 +24,17 @@ for command in (
     making.backfill,
     making.repair,
     history.sql,
+    history.chart,
+    history.import_,
+    history.load,
+    history.harvest,
+    history.score,
     operating.doctor,
     operating.up,
     operating.down,
     operating.serve,
 ):
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def main() -> None:

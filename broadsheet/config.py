@@ -76,8 +76,10 @@ class Settings(_Frozen):
     """The query endpoint of the arXiv API itself."""
     arxiv_url: Url = "https://arxiv.org"
     """Base of arXiv: `/html/<id>` is below it."""
+    arxiv_oai_url: Url = "https://oaipmh.arxiv.org/oai"
+    """The OAI-PMH endpoint of arXiv itself, for `broadsheet harvest`."""
     arxiv_delay_seconds: Seconds = 3.0
-    """Between two requests to the arXiv API; their terms ask for three."""
+    """Between two requests to the arXiv API or its OAI-PMH; their terms ask for three."""
     http_timeout_seconds: Seconds = 30.0
     """Longest wait for a source to connect or to go on answering."""
     http_attempts: Annotated[int, Field(ge=1, le=10)] = 5
@@ -113,6 +115,9 @@ class Settings(_Frozen):
     snapshot_days: Annotated[int, Field(ge=0)] = 30
     """Age of a list, days, from which maintenance keeps its first and newest snapshot only;
     before that, also the last one of each day."""
+    warehouse_paths: Literal["absolute", "relative"] = "absolute"
+    """How `broadsheet.duckdb` names the lake's files: relative, it works where home is moved to,
+    opened from there; the lake must then be inside home."""
     keep_prefect_days: Annotated[int, Field(ge=1)] = 90
     """Age of a Prefect run, days, from which maintenance removes it; the table `runs` stays."""
     max_input_chars: Annotated[int, Field(ge=2000)] = 60_000
@@ -150,6 +155,13 @@ class Settings(_Frozen):
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"two models are named {twice[0]}; their quotas would be one")
         return tuple(takewhile(lambda model: model.name != EXTRACTIVE, models))
+
+    @model_validator(mode="after")
+    def _lake_is_inside_where_paths_are_relative(self) -> Settings:
+        inside = Path(self.lake_root).absolute().is_relative_to(self.home.absolute())
+        if self.warehouse_paths == "relative" and not inside:
+            raise ValueError(f"relative warehouse_paths need the lake inside home {self.home}")
+        return self
 
     @property
     def lake_root(self) -> str:

@@ -18,7 +18,8 @@ from pygments.lexers.sql import SqlLexer
 from broadsheet import asking, printing
 from broadsheet.config import Settings
 from broadsheet.errors import BroadsheetError, UsageError
-from broadsheet.warehouse import FRONT_NAMES, query
+from broadsheet.queries import query
+from broadsheet.views import FRONT_NAMES
 
 HELP = """\
 SQL ends with a semicolon. A question is its name and its parameters: trends days=7

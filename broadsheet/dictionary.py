@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
 from broadsheet.lake import Lake
-from broadsheet.warehouse import FRONT_NAMES, Query, Warehouse, queries, query
+from broadsheet.queries import Query, queries, query
+from broadsheet.views import FRONT_NAMES
+from broadsheet.warehouse import Warehouse
 
 _OPENING = """\
 # Data dictionary

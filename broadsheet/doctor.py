@@ -12,11 +12,12 @@ from broadsheet.config import Model, Settings, load_profile, load_settings, prof
 from broadsheet.errors import BroadsheetError
 from broadsheet.lake import Lake
 from broadsheet.maintaining import plan
+from broadsheet.queries import queries
 from broadsheet.rows import to_rows
 from broadsheet.schemas import SCHEMAS
 from broadsheet.state import State
 from broadsheet.styles import load_style
-from broadsheet.warehouse import Warehouse, queries
+from broadsheet.warehouse import Warehouse
 
 
 def examine() -> list[str]:

@@ -31,7 +31,8 @@ from broadsheet.stores import aside_name as aside_name
 logger = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 16  # files of an object store
-PartitionValue = str | dt.date
+_PARQUET = {"compression": "zstd", "write_page_checksum": True}
+PartitionValue = str | int | dt.date
 T = TypeVar("T")
 
 
@@ -92,6 +93,31 @@ class Lake:
         with self._writing(table):
             path = f"{self.directory(table, **partition)}/{name}.parquet"
             self.store.put(path, _parquet(whole))
+
+    def write_batches(
+        self,
+        table: str,
+        batches: Iterable[pa.RecordBatch],
+        name: str,
+        **partition: PartitionValue,
+    ) -> int:
+        """As `write`, for what is too large for memory; each batch is a row group. Rows written.
+
+        Raises:
+            LakeError: the lake cannot be written.
+        """
+        rows = 0
+        path = f"{self.directory(table, **partition)}/{name}.parquet"
+        with (
+            self._writing(table),
+            self.store.filling(path) as stream,
+            pq.ParquetWriter(stream, SCHEMAS[table], **_PARQUET) as file,
+        ):
+            for batch in batches:
+                whole = _conform(table, pa.Table.from_batches([batch]), partition)
+                file.write_table(whole)
+                rows += len(whole)
+        return rows
 
     @contextmanager
     def _writing(self, table: str) -> Iterator[None]:
@@ -268,7 +294,9 @@ class Lake:
 
     def _is_damaged(self, table: str, path: str) -> bool:
         try:
-            return self._read_file(table, path) is None
+            if bundles.is_bundle(_stem(path)):
+                return self._read_file(table, path) is None
+            return self._looked_into(path, lambda file: _count_sound(table, file)) is None
         except FileNotFoundError:  # merged into another since it was listed
             return False
 
@@ -297,6 +325,19 @@ class Lake:
         Raises:
             FileNotFoundError: it is not there (any more).
         """
+
+        def read(file: pq.ParquetFile) -> dict[str, pa.Table]:
+            rows = file.read()
+            _refuse_renamed(table, rows.column_names)
+            whole = _conform(table, rows, {})
+            if not bundles.is_bundle(_stem(path)):
+                return {_stem(path): whole}
+            return bundles.unpack(whole, bundles.names(rows.schema.metadata))
+
+        return self._looked_into(path, read)
+
+    def _looked_into(self, path: str, look: Callable[[pq.ParquetFile], T]) -> T | None:
+        """What is found in the file; as `_read_file` where it is damaged or gone."""
         try:
             raw = self.store.get(path)
         except FileNotFoundError:
@@ -305,12 +346,7 @@ class Lake:
             remedy = self.store.remedy(error, "make it readable")
             raise LakeError(f"cannot read {path}: {reason(error)}", remedy) from error
         try:
-            rows = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True).read()
-            _refuse_renamed(table, rows.column_names)
-            whole = _conform(table, rows, {})
-            if not bundles.is_bundle(_stem(path)):
-                return {_stem(path): whole}
-            return bundles.unpack(whole, bundles.names(rows.schema.metadata))
+            return look(pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True))
         except (pa.ArrowException, OSError, ValueError) as error:  # all it raises on damage
             self._quarantine(path, error)
             return None
@@ -346,7 +382,7 @@ def _again(look: Callable[[], T]) -> T:
 def _parquet(rows: pa.Table) -> pa.Buffer:
     """The rows as a file of the lake."""
     stream = pa.BufferOutputStream()
-    pq.write_table(rows, stream, compression="zstd", write_page_checksum=True)
+    pq.write_table(rows, stream, **_PARQUET)
     return stream.getvalue()
 
 
@@ -358,6 +394,17 @@ def _beside(root: str) -> str:
     """The quarantine folder: beside the lake, or inside it where the lake is a whole bucket."""
     parent = root.rpartition("/")[0]
     return f"{parent or root}/quarantine"
+
+
+def _count_sound(table: str, file: pq.ParquetFile) -> int:
+    """The file's rows, once all were read, a row group at a time: a year of the archive is large.
+
+    Raises:
+        pa.ArrowException, OSError or ValueError: it is damaged.
+    """
+    _refuse_renamed(table, file.schema_arrow.names)
+    groups = (file.read_row_group(number) for number in range(file.num_row_groups))
+    return sum(len(_conform(table, group, {})) for group in groups)
 
 
 def _refuse_renamed(table: str, columns: list[str]) -> None:

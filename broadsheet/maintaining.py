@@ -229,6 +229,8 @@ def set_aside(upkeep: Upkeep) -> list[str]:
 
 def remedy(path: str) -> str:
     """What to do about a file of the lake that was lost."""
+    if "/archive/" in path:
+        return "load the snapshot again: broadsheet load --again"
     if "/runs/" in path:
         return "what it said of its runs is gone, digests are not"
     date = re.search(r"/date=(\d{4}-\d{2}-\d{2})/", path)

@@ -21,7 +21,8 @@ from broadsheet.lake import Lake
 from broadsheet.rows import Row, to_rows
 from broadsheet.scoring import NOTHING
 from broadsheet.sources import Source, open_source
-from broadsheet.warehouse import Partition, Warehouse
+from broadsheet.views import Partition
+from broadsheet.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 

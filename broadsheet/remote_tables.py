@@ -21,7 +21,7 @@ from fsspec import AbstractFileSystem
 from broadsheet.lake import Lake
 from broadsheet.schemas import PARTITIONS, SCHEMAS
 from broadsheet.stores import ObjectStore
-from broadsheet.warehouse import Partition
+from broadsheet.views import Partition
 
 _FILES_AT_ONCE = 32
 _REWRITTEN = ("analyses", "scores", "digests")

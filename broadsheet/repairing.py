@@ -34,7 +34,8 @@ from broadsheet.rows import Row, to_rows
 from broadsheet.scoring import NOTHING, pick_of
 from broadsheet.sources.fulltext import FullTexts
 from broadsheet.styles import load_style
-from broadsheet.warehouse import Only, Partition, Warehouse
+from broadsheet.views import Only, Partition
+from broadsheet.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 

@@ -40,6 +40,22 @@ SCHEMAS: dict[str, pa.Schema] = {
             "fetched_at": _INSTANT,
         }
     ),
+    "archive": pa.schema(
+        {
+            "year": pa.int16(),
+            "date": pa.date32(),
+            "paper_id": _TEXT,
+            "rank": _COUNT,
+            "title": _TEXT,
+            "abstract": _TEXT,
+            "authors": _TEXTS,
+            "categories": _TEXTS,
+            "version": pa.int16(),
+            "published_at": _INSTANT,
+            "payload": _TEXT,
+            "fetched_at": _INSTANT,
+        }
+    ),
     "fulltexts": pa.schema(
         {
             "date": pa.date32(),
@@ -128,6 +144,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "score": _COUNT,
             "reason": _TEXT,
             "title": _TEXT,
+            "sources": _TEXTS,  # of imported papers: no list of theirs is stored
             "style": _TEXT,
             "language": _TEXT,
             "question": _TEXT,
@@ -168,6 +185,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 PARTITIONS: dict[str, tuple[str, ...]] = {
     "listings": ("source", "date"),
+    "archive": ("year",),
     "fulltexts": ("date",),
     "answers": ("prefix",),
     "analyses": ("date",),

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from broadsheet.config import Interest
+from broadsheet.config import Interest, Profile
 from broadsheet.editions import Edition
 from broadsheet.models import Pick
 from broadsheet.rows import to_rows
 from broadsheet.schemas import SCHEMAS
-from broadsheet.warehouse import Partition, Warehouse
+from broadsheet.views import Partition
+from broadsheet.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 
@@ -26,31 +27,39 @@ def score(edition: Edition) -> pa.Table:
 
     **Shape**: one row per paper, columns of `sql/marts/scores.sql`; no rows on an empty day.
     """
-    profile, scoring = edition.profile, edition.profile.scoring
+    profile = edition.profile
     only: list[Partition] = [{"source": s, "date": edition.date} for s in profile.sources]
-    points = {
-        "interest": scoring.interest,
-        "popularity": scoring.popularity,
-        "freshness": scoring.freshness,
-        "fresh_days": scoring.fresh_days,
-        "negative": scoring.negative_points,
-    }
     with Warehouse(edition.lake, {**NOTHING, "listings": only}, ["marts.scores"]) as warehouse:
         scores = warehouse.run(
             "marts.scores",
-            profile=profile.name,
-            date=edition.date,
+            since=edition.date,
+            until=edition.date,
             asked=[
                 {"source": source.name, "scope": source.scope, "place": place}
                 for place, source in enumerate(edition.sources)
             ],
-            interests=_rows(profile.interests),
-            negative=_rows(profile.negative),
-            points=points,
             scan=profile.selection.scan,
+            **parameters(profile),
         )
     logger.info("scored %d papers for %s", len(scores), edition)
     return scores
+
+
+def parameters(profile: Profile) -> dict[str, object]:
+    """What `marts.scores` is told of a profile, whichever the dates and lists."""
+    scoring = profile.scoring
+    return {
+        "profile": profile.name,
+        "interests": _rows(profile.interests),
+        "negative": _rows(profile.negative),
+        "points": {
+            "interest": scoring.interest,
+            "popularity": scoring.popularity,
+            "freshness": scoring.freshness,
+            "fresh_days": scoring.fresh_days,
+            "negative": scoring.negative_points,
+        },
+    }
 
 
 def select(edition: Edition, scores: pa.Table) -> list[Pick]:

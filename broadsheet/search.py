@@ -25,11 +25,13 @@ from filelock import Timeout
 
 from broadsheet import search_files
 from broadsheet.lake import Lake
+from broadsheet.queries import query
 from broadsheet.resources import project
 from broadsheet.scoring import NOTHING
 from broadsheet.search_files import folder, generation, segment
 from broadsheet.stores import aside_name
-from broadsheet.warehouse import Only, Partition, Warehouse, query
+from broadsheet.views import Only, Partition
+from broadsheet.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ import os
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,6 +39,16 @@ class Store(ABC):
     @abstractmethod
     def put(self, path: str, data: pa.Buffer) -> None:
         """Make the file appear with that content, at once; raises OSError where it does not."""
+
+    @contextmanager
+    def filling(self, path: str) -> Iterator[pa.NativeFile]:
+        """What to write a file's content to: it appears where the block ends, not where it fails.
+
+        Held in memory until then, where the store has no other way.
+        """
+        stream = pa.BufferOutputStream()
+        yield stream
+        self.put(path, stream.getvalue())
 
     @abstractmethod
     def list_all(self, folders: Iterable[str]) -> list[pafs.FileInfo]:
@@ -78,14 +89,24 @@ class Disk(Store):
 
     def put(self, path: str, data: pa.Buffer) -> None:
         """Written aside, flushed to disk and renamed."""
-        folder, _, name = path.rpartition("/")
-        aside = f"{folder}/{aside_name(name.removesuffix('.parquet'))}"
-        self.fs.create_dir(folder, recursive=True)
-        with Path(aside).open("wb") as stream:
+        with self.filling(path) as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        self.fs.move(aside, path)
+
+    @contextmanager
+    def filling(self, path: str) -> Iterator[pa.NativeFile]:
+        """As `put` does it; what was written aside until it failed is removed."""
+        folder, _, name = path.rpartition("/")
+        aside = Path(folder, aside_name(name.removesuffix(".parquet")))
+        self.fs.create_dir(folder, recursive=True)
+        try:
+            with aside.open("wb") as file, pa.PythonFile(file, mode="w") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(file.fileno())
+            self.fs.move(str(aside), path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
     def list_all(self, folders: Iterable[str]) -> list[pafs.FileInfo]:
         """Folder after folder."""

@@ -14,7 +14,8 @@ from broadsheet.editions import Edition
 from broadsheet.errors import LakeError, WarehouseError
 from broadsheet.rows import to_rows
 from broadsheet.scoring import NOTHING
-from broadsheet.warehouse import Partition, Warehouse
+from broadsheet.views import Partition
+from broadsheet.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 

@@ -283,7 +283,8 @@ def scoring_of(**changed: object) -> Row:
     nothing = [an_interest("", weight=0.0)]
     return {
         "profile": "cv",
-        "date": DAY,
+        "since": DAY,
+        "until": DAY,
         "asked": [HF],
         "interests": nothing,
         "negative": nothing,

@@ -108,6 +108,17 @@ def test_sql_reads_files_and_takes_parameters(tmp_path: Path) -> None:
     assert done.stdout == "n\n42\n"
 
 
+def test_the_shell_completes_the_names_of_questions() -> None:
+    asked = {
+        "_BROADSHEET_COMPLETE": "complete_bash",
+        "COMP_WORDS": "broadsheet sql tr",
+        "COMP_CWORD": "2",
+    }
+    program = Path(sys.executable).with_name("broadsheet")
+    done = subprocess.run([program], env={**os.environ, **asked}, capture_output=True, check=False)
+    assert done.stdout.split() == [b"trends"]
+
+
 @pytest.mark.parametrize(
     "query", ["drop view papers", "create table x as select 1", "select 1; select 2"]
 )

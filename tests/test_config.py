@@ -110,8 +110,9 @@ def test_the_lake_may_be_elsewhere_by_any_url_that_can_be_opened() -> None:
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_has_an_environment_variable(name: str) -> None:
     values = {"models": "a/b", "is_sample": "true", "task_runner": "dask", "usual_share": "0.9"}
+    values["warehouse_paths"] = "relative"
     numbers = {"max_input_chars": "2001", "parallel_digests": "3"}
-    urls = {"huggingface_url", "arxiv_api_url", "arxiv_url"}
+    urls = {"huggingface_url", "arxiv_api_url", "arxiv_url", "arxiv_oai_url"}
     value = values.get(name) or numbers.get(name) or ("http://127.0.0.1:1" if name in urls else "2")
     settings = load_settings({f"BROADSHEET_{name.upper()}": value})
     assert getattr(settings, name) != getattr(load_settings({}), name)
@@ -447,3 +448,10 @@ def test_unknown_source_is_refused_before_anything_starts(tmp_path: Path) -> Non
 def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match="two models are named openai/any"):
         load_settings({"BROADSHEET_MODELS": "openai/any,openai/other,openai/any"})
+
+
+def test_relative_paths_need_the_lake_inside_home() -> None:
+    given = {"BROADSHEET_WAREHOUSE_PATHS": "relative", "BROADSHEET_HOME": "/a/home"}
+    assert load_settings(given).warehouse_paths == "relative"
+    with pytest.raises(UsageError, match="inside home"):
+        load_settings({**given, "BROADSHEET_LAKE": "s3://bucket/lake"})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from broadsheet.dictionary import lines
+from broadsheet.queries import queries
 from broadsheet.resources import project
-from broadsheet.warehouse import FRONT_NAMES, queries
+from broadsheet.views import FRONT_NAMES
 
 PAGE = project("sql").parent / "docs" / "data-dictionary.md"
 

@@ -31,9 +31,9 @@ from broadsheet.importing.layouts import GROUP, all_layouts, layout_of
 from broadsheet.importing.markdown import items, unescaped
 from broadsheet.importing.sections import SYNONYMS
 from broadsheet.models import Article, Flag, ReadingSource, Status
+from broadsheet.queries import query
 from broadsheet.rendering import one_line, prose, render_markdown
 from broadsheet.styles import load_style
-from broadsheet.warehouse import query
 
 
 def parse(text: str) -> tuple[ImportedDigest, ...]:

@@ -30,15 +30,16 @@ from broadsheet.schemas import PARTITIONS, SCHEMAS
 
 NOON = dt.datetime(2026, 1, 6, 12, 30, 15, 123456, tzinfo=dt.UTC)
 TABLES = sorted(SCHEMAS)
-KEYS: dict[str, str | dt.date] = {
+KEYS: dict[str, str | int | dt.date] = {
     "source": "huggingface",
     "profile": "cv",
     "prefix": "ab",
     "date": DAY,
+    "year": 2026,
 }
 
 
-def partition(table: str) -> dict[str, str | dt.date]:
+def partition(table: str) -> dict[str, str | int | dt.date]:
     """One partition of the table."""
     return {key: KEYS[key] for key in PARTITIONS[table]}
 
@@ -522,6 +523,19 @@ def test_looking_for_damage_reads_every_table_and_moves_only_the_damaged(lake: L
     assert sorted(lake.quarantine_damaged()) == damaged
     assert lake.quarantine_damaged() == []
     assert [table for table in TABLES if not lake.files(table)] == ["digests", "listings"]
+
+
+def test_damage_in_the_last_row_group_is_found_without_reading_the_file_whole(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pa.Table.from_pylist([full_row("archive")] * 3, schema=SCHEMAS["archive"])
+    lake.write_batches("archive", rows.to_batches(max_chunksize=1), "papers", year=2025)
+    [path] = lake.files("archive")
+    last = pq.ParquetFile(path).metadata.row_group(2).column(0)
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *_: pytest.fail("read the file whole"))
+    assert lake.quarantine_damaged() == []
+    _flipped(Path(path), last.data_page_offset + last.total_compressed_size - 2)
+    assert lake.quarantine_damaged() == [path]
 
 
 def test_a_file_that_cannot_be_read_just_now_is_not_called_damaged(

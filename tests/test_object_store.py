@@ -39,7 +39,8 @@ from broadsheet.models import Outcome
 from broadsheet.publishing import Published
 from broadsheet.rows import Row, to_rows
 from broadsheet.schemas import PARTITIONS, SCHEMAS
-from broadsheet.warehouse import FRONT_NAMES, Only, Warehouse, save_views
+from broadsheet.views import FRONT_NAMES, Only
+from broadsheet.warehouse import Warehouse, save_views
 
 A_RUN = "lake/runs/date=2026-01-06/a.parquet"
 

@@ -17,8 +17,9 @@ from builders import DAY, NOON, Row, paper, write_analysis, write_digest, write_
 
 from broadsheet import search, search_files
 from broadsheet.lake import Lake
+from broadsheet.queries import query
 from broadsheet.rows import to_rows
-from broadsheet.warehouse import Warehouse, query, save_views
+from broadsheet.warehouse import Warehouse, save_views
 
 WORDS = ["kite", "lantern", "photon", "wind", "boat", "灯笼", "图像", "moon", "night", "paper"]
 

@@ -25,7 +25,7 @@ from builders import (
 
 from broadsheet.doctor import check
 from broadsheet.lake import Lake
-from broadsheet.warehouse import queries
+from broadsheet.queries import queries
 
 CHECKS = [q.name for q in queries("checks")]
 

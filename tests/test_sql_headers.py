@@ -10,15 +10,45 @@ import pyarrow as pa
 import pytest
 from builders import DAY, Row, an_interest, rows_of, run, scoring_of
 
+from broadsheet import search_files, snapshots
 from broadsheet.lake import Lake
+from broadsheet.queries import Query, queries, query
 from broadsheet.resources import project
 from broadsheet.schemas import PARTITIONS, SCHEMAS
-from broadsheet.warehouse import Query, Warehouse, queries, query
+from broadsheet.warehouse import Warehouse
 
 NAMES = sorted(
     file.relative_to(project("sql")).with_suffix("").as_posix().replace("/", ".")
     for file in project("sql").glob("*/*.sql")
 )
+INCOMING = {
+    "incoming.lines": snapshots.SCHEMA,
+    **{
+        f"incoming.{name}": pa.schema([(column, kind) for column, kind in columns.items()])
+        for name, columns in {
+            "changed": {"paper_id": pa.string()},
+            "gone": {"paper_id": pa.string()},
+            "fresh": {"doc": pa.int32(), "paper_id": pa.string()},
+            "drafts": {
+                "doc": pa.int32(),
+                "paper_id": pa.string(),
+                "title": pa.string(),
+                "body": pa.string(),
+                "first_listed_on": pa.date32(),
+                "content": pa.int64(),
+            },
+            "positions": {
+                "term": pa.string(),
+                "doc": pa.int32(),
+                "position": pa.int32(),
+                "weight": pa.uint8(),
+                "length": pa.int32(),
+            },
+            "postings": {"term": pa.string(), "doc": pa.int32()},
+        }.items()
+    },
+    "incoming.papers": SCHEMAS["archive"].append(pa.field("line", pa.int64())),
+}
 CHECKS = [q.name for q in queries("checks")]
 
 
@@ -33,8 +63,9 @@ class Header:
 
     def value(self, key: str) -> list[str]:
         """The names after `-- key:`."""
-        found = [m[1] for line in self.lines if (m := re.match(rf"-- {key}: +(.+)$", line))]
-        return found[0].split(", ") if found else []
+        text = re.sub(r",\n-- {3,}", ", ", "\n".join(self.lines))
+        found = re.search(rf"^-- {key}: +(.+)$", text, re.M)
+        return found[1].split(", ") if found else []
 
     @property
     def columns(self) -> list[str]:
@@ -58,13 +89,24 @@ def _statement(file: Query) -> duckdb.Statement:
 def _given(names: Sequence[str]) -> Row:
     """A value that fits each parameter."""
     sought = {"interests": [an_interest("x")], "negative": [an_interest("y")]}
-    known = {**scoring_of(**sought), "at_most": None}
+    words: Row = {
+        "gone": ["x"],
+        "kind": "keyword",
+        "profile": "cv",
+        "q": "kites",
+        "paper_id": "2601.00001",
+        "first": "2601",
+    }
+    known = {**scoring_of(**sought), "at_most": None, "beyond": None, **words}
     dates = ("date", "since", "until", "as_of", "start", "end", "from", "to", "on")
     return {n: known.get(n, DAY if n.endswith(dates) else 7) for n in names}
 
 
 def _result(file: Query, lake: Lake) -> pa.Table:
     with Warehouse(lake) as warehouse:
+        for name in (name for name in file.reads if name.startswith("incoming.")):
+            warehouse.con.execute("create schema if not exists incoming")
+            warehouse.put(name, INCOMING[name].empty_table())
         if "marts.scores" in file.reads:
             scores = query("marts.scores")
             warehouse.put("marts.scores", warehouse.run(scores.name, **_given(scores.params)))
@@ -85,9 +127,14 @@ def test_reads_are_the_tables_it_reads(file: Query) -> None:
     # a parser of names alone: it knows no parameters, and says an alias too
     plain = re.sub(r"\$(\w+)", r"given_\1", file.sql)
     with duckdb.connect() as con:
+        con.execute(search_files.scalar_macros())
         names = con.get_table_names(plain, qualified=True)
-    assert set(file.reads) == {name.partition(" AS ")[0] for name in names}
+    assert set(file.reads) == {name.partition(" AS ")[0].replace('"', "") for name in names}
     assert list(file.reads) == Header(file.sql).value("reads")
+
+
+def test_what_may_be_left_out_is_a_parameter_with_words_for_it(file: Query) -> None:
+    assert all(name in file.params and default for name, default in file.defaults.items())
 
 
 def test_params_are_the_parameters_it_takes(file: Query) -> None:
@@ -120,7 +167,7 @@ def test_a_check_says_how_severe_it_is() -> None:
 @pytest.mark.parametrize("table", sorted(SCHEMAS))
 def test_a_staging_view_of_every_table_keeps_its_grain(lake: Lake, table: str) -> None:
     """Where rows come twice, the view has one of them, or a check tells."""
-    keys: Row = {"source": "arxiv", "profile": "cv", "prefix": "ab", "date": DAY}
+    keys: Row = {"source": "arxiv", "profile": "cv", "prefix": "ab", "date": DAY, "year": 2026}
     given = {f.name: "x" if f.type == pa.string() else None for f in SCHEMAS[table]}
     place = {key: keys[key] for key in PARTITIONS[table]}
     for name in ("a", "b"):

@@ -79,6 +79,11 @@ def test_a_title_counts_twice_an_abstract_once_with_less_for_each_more(
     assert row["interest_points"] == gives(1 - 2**-hits)
 
 
+def test_a_paper_without_abstract_has_the_points_of_its_title(lake: Lake) -> None:
+    row = score_one(lake, an_interest("agent"), title="Agents", abstract=None)
+    assert (row["interest_points"], row["reason"]) == (gives(1 - 2**-2), "agent")
+
+
 def test_weights_and_interests_add_up(lake: Lake) -> None:
     interests = an_interest("diffusion", weight=1.5), an_interest("restoration", weight=0.5)
     row = score_one(lake, *interests, title="Diffusion", abstract="Restoration.")

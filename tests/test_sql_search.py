@@ -12,8 +12,9 @@ from builders import DAY, Row, paper, write_analysis, write_digest, write_list
 
 from broadsheet import search, search_files
 from broadsheet.lake import Lake
+from broadsheet.queries import query
 from broadsheet.rows import to_rows
-from broadsheet.warehouse import Warehouse, query
+from broadsheet.warehouse import Warehouse
 
 FLOWS = (
     paper("2601.00001", title="Flow matching for images", abstract="We match flows of light."),

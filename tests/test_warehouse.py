@@ -19,16 +19,10 @@ from builders import DAY
 import broadsheet
 from broadsheet.errors import WarehouseError
 from broadsheet.lake import Lake
+from broadsheet.queries import queries, query
 from broadsheet.schemas import SCHEMAS
-from broadsheet.warehouse import (
-    FRONT_NAMES,
-    Only,
-    Warehouse,
-    queries,
-    query,
-    save_views,
-    view_definitions,
-)
+from broadsheet.views import FRONT_NAMES, Only, definitions
+from broadsheet.warehouse import Warehouse, save_views
 
 _LIST = re.compile(r"list<\w+: ")  # DuckDB calls the items of a list otherwise
 STAGING = [q.name for q in queries("staging")]
@@ -291,6 +285,25 @@ def test_the_saved_file_holds_views_only(lake: Lake, home: Path) -> None:
     assert not list(home.glob(".broadsheet*")), "a file was left aside"
 
 
+def test_a_relative_saved_file_moves_with_its_home(tmp_path: Path) -> None:
+    home = tmp_path / "it's [here]"
+    write_digest(Lake(str(home / "lake")), "cv")
+    save_views(Lake(str(home / "lake")), home, is_relative=True)
+    moved = home.rename(tmp_path / "moved")
+    code = """
+import os
+os.chdir(sys.argv[1])
+con = duckdb.connect("broadsheet.duckdb", read_only=True)
+counted = con.sql("select count(*) from digests").fetchall()[0][0]
+os.chdir("/")
+con = duckdb.connect(f"{sys.argv[1]}/broadsheet.duckdb", read_only=True)
+con.execute(f"set file_search_path = '{sys.argv[1]}'")
+print(counted, con.sql("select count(*) from digests").fetchall()[0][0])
+print(len(con.sql("from search('anything')").fetchall()))
+"""
+    assert _elsewhere(code, str(moved)).split() == ["1", "1", "0"]
+
+
 def test_new_days_show_in_the_saved_file_without_rewriting_it(lake: Lake, home: Path) -> None:
     write_digest(lake, "cv")
     save_views(lake, home)
@@ -339,9 +352,9 @@ def test_what_an_interrupted_save_left_does_not_stop_the_next(lake: Lake, home: 
 
 def test_views_do_not_hold_one_entry_per_file(lake: Lake) -> None:
     write_runs(lake, "a")
-    before = view_definitions(lake)
+    before = definitions(lake)
     write_runs(lake, "b", date=dt.date(2026, 1, 7))
-    assert view_definitions(lake) == before
+    assert definitions(lake) == before
 
 
 def test_connect_gives_the_front_names_of_the_lake_in_force(lake: Lake) -> None:

@@ -21,8 +21,8 @@ from broadsheet.charts.themes import LIGHT as LIGHT
 from broadsheet.charts.themes import Theme as Theme
 from broadsheet.config import load_settings
 from broadsheet.errors import UsageError
+from broadsheet.queries import Query
 from broadsheet.rows import to_rows
-from broadsheet.warehouse import Query
 
 FORMATS = ("svg", "png")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 from httpx_retries import Retry, RetryTransport
@@ -13,14 +16,32 @@ from broadsheet.errors import SourceUnavailable
 _STATUSES = (429, 500, 502, 503, 504)
 
 
+class _Spaced(httpx.HTTPTransport):
+    """Sends one request after the other, so many seconds apart, those that are tried again too."""
+
+    def __init__(self, delay_seconds: float, **options: Any) -> None:  # noqa: ANN401 (httpx's own)
+        super().__init__(**options)
+        self._delay, self._asked_at = delay_seconds, -math.inf
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        time.sleep(max(0.0, self._asked_at + self._delay - time.monotonic()))
+        try:
+            return super().handle_request(request)
+        finally:
+            self._asked_at = time.monotonic()
+
+
 def open_client(
-    settings: Settings, validate: Callable[[httpx.Response], None] | None = None
+    settings: Settings,
+    validate: Callable[[httpx.Response], None] | None = None,
+    delay_seconds: float = 0.0,
 ) -> httpx.Client:
     """A client that retries outages with growing pauses, honouring `Retry-After` up to a minute.
 
     Args:
         settings: timeout, tries and user agent.
         validate: raises an `httpx.HTTPError` for a body that was cut short, to have it asked again.
+        delay_seconds: between two requests, for a client that is used by one thread.
     """
     retry = Retry(
         total=settings.http_attempts - 1,
@@ -34,7 +55,7 @@ def open_client(
     )
     few = httpx.Limits(max_connections=settings.http_connections)
     return httpx.Client(
-        transport=RetryTransport(transport=httpx.HTTPTransport(limits=few), retry=retry),
+        transport=RetryTransport(transport=_Spaced(delay_seconds, limits=few), retry=retry),
         timeout=httpx.Timeout(settings.http_timeout_seconds, pool=None),
         headers={"user-agent": settings.user_agent},
         follow_redirects=True,

@@ -1,12 +1,18 @@
 -- Keys that several different rows have, in tables where a key has one row.
 -- grain:  relation, key
--- reads:  lake.digests, lake.listings, lake.runs, staging.scores
+-- reads:  lake.archive, lake.digests, lake.listings, lake.runs, staging.scores
 -- severity: fail
 --
 -- relation  which of the tables
 -- key       its key's values
 -- copies    different rows that have it, count
 with keys_of_rows as (
+    select
+        'lake.archive' as relation,
+        paper_id as key,
+        row_number() over () as content,
+    from lake.archive
+    union all
     select
         'lake.digests' as relation,
         concat_ws(' ', profile, date, paper_id) as key,

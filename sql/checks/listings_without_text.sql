@@ -1,6 +1,6 @@
 -- Listed papers without a title or an abstract.
 -- grain:  source, scope, date, paper_id
--- reads:  staging.listings
+-- reads:  staging.lists
 -- severity: warn
 --
 -- source    where it was listed: huggingface, arxiv
@@ -16,6 +16,6 @@ select
     paper_id,
     title,
     abstract,
-from staging.listings
+from staging.lists
 where coalesce(trim(title), '') = '' or coalesce(trim(abstract), '') = ''
 order by source, scope, date, paper_id

@@ -1,9 +1,11 @@
--- Every paper of every list, as last seen there; one that left it stays, at its end.
+-- Every paper of every list: the daily ones, as last seen there, and the archive's
+-- days.
 -- grain:  source, scope, date, paper_id
--- reads:  lake.listings
+-- reads:  staging.archive, staging.lists
 --
 -- source        where it was listed: huggingface, arxiv
--- scope         the part of the source that was asked for; empty: all of it
+-- scope         the part of the source that was asked for; empty: all of it, as of
+--               Hugging Face's lists and of the archive
 -- date          the date it was listed for
 -- paper_id      arXiv identifier without version
 -- rank          place in the list, 1 is the top
@@ -23,27 +25,13 @@
 -- missing       fields that no source gave
 -- payload       the entry as received, JSON
 -- fetched_at    when that snapshot was read, UTC
-with newest_rows as (
-    select
-        *,
-        max(fetched_at) over (partition by source, scope, date) as list_fetched_at,
-    from lake.listings
-    qualify row_number() over (
-        partition by source, scope, date, paper_id
-        order by fetched_at desc
-    ) = 1
-)
-
 select
     source,
     scope,
     date,
     paper_id,
-    cast(row_number() over (
-        partition by source, scope, date
-        order by fetched_at desc, rank asc, paper_id asc
-    ) as integer) as rank,
-    fetched_at = list_fetched_at as is_listed,
+    rank,
+    is_listed,
     upvotes,
     comments,
     title,
@@ -59,4 +47,28 @@ select
     missing,
     payload,
     fetched_at,
-from newest_rows
+from staging.lists
+union all
+select
+    'arxiv' as source,
+    '' as scope,
+    date,
+    paper_id,
+    rank,
+    true as is_listed,
+    null as upvotes,
+    null as comments,
+    title,
+    abstract,
+    authors,
+    categories,
+    version,
+    published_at,
+    null as code_url,
+    null as project_url,
+    null as ai_summary,
+    null as ai_keywords,
+    null as missing,
+    payload,
+    fetched_at,
+from staging.archive
