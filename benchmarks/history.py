@@ -26,7 +26,9 @@ kept = []
 for chunk in pd.read_json(sys.argv[1], lines=True, chunksize=20_000, dtype=False):
     for name in ("title", "abstract"):
         chunk[name] = chunk[name].str.split().str.join(" ")
-    chunk["published_at"] = pd.to_datetime(chunk["versions"].map(lambda v: v[0]["created"]))
+    chunk["published_at"] = pd.to_datetime(
+        chunk["versions"].map(lambda v: v[0]["created"]), format="%a, %d %b %Y %H:%M:%S GMT"
+    )
     chunk["version"] = chunk["versions"].map(len)
     chunk["categories"] = chunk["categories"].str.split()
     kept.append(chunk[["id", "title", "abstract", "categories", "version", "published_at"]])
