@@ -30,6 +30,7 @@ from broadsheet.publishing import Published
 from broadsheet.volume import thin_lists
 from tasks.assets import DIGESTS, READ_BY_A_DIGEST, digest_asset
 from tasks.events import tell
+from tasks.results import remember, result_of
 
 
 def publish_digest(
@@ -98,6 +99,7 @@ def tag_run(edition: Edition) -> None:
 
 def as_state(published: Published) -> State[Published]:
     """The flow run's final state: completed, named by what is not as it should be."""
+    remember(published)
     counts = f"{published.selected} papers, {published.pending} pending"
     message = "; ".join(filter(None, [counts, published.message]))
     return Completed(name=_name([published]), message=message, data=published)
@@ -136,8 +138,7 @@ def _result(state: State[Any]) -> object:
         return Stopped("the run was cancelled", "start it again")
     if state.is_completed() and state.data is None:
         return None
-    result: object = state.result(raise_on_failure=False)
-    return result
+    return result_of(state)
 
 
 def _edition(flow_run: FlowRun) -> tuple[str, dt.date] | None:
@@ -173,11 +174,12 @@ def sum_up(
     editions: Sequence[tuple[str, dt.date]], states: Sequence[State[Published]]
 ) -> State[Any]:
     """One state for all these digests: failed if any is, else the least complete one's name."""
-    results = [state.result(raise_on_failure=False) for state in states]
+    results = [result_of(state) for state in states]
     published = [
         result if isinstance(result, Published) else publishing.failed(*edition, result)
         for edition, result in zip(editions, results, strict=True)
     ]
+    remember(published)
     if len(published) > 1:
         told = closing.summary(published)
         create_table_artifact(closing.rows(published), key="digests-made", description=told)

@@ -85,11 +85,12 @@ def _published(start: Callable[[], Any], debug: bool) -> list[Published]:
     terminal.quiet_prefect(debug)
     terminal.share_heaps()
     with terminal.progress(debug):
-        from tasks.servers import at_server  # here, not above: importing Prefect costs a second
+        from tasks.results import result_of  # here, not above: importing Prefect costs a second
+        from tasks.servers import at_server
 
         with at_server():
             state = start()
-    result: object = state.result(raise_on_failure=False)
+    result = result_of(state)
     if isinstance(result, BaseException):
         raise result
     return cast("list[Published]", result)
