@@ -97,7 +97,7 @@ def test_same_date_twice_leaves_the_same_bytes(world: SampleWorld) -> None:
 def test_every_table_is_filled_by_a_digest_with_a_model(world: SampleWorld, model: Web) -> None:
     assert published(make()).outcome is Outcome.COMPLETE
     empty = {table for table in SCHEMAS if count(table) == 0}
-    assert not empty
+    assert empty == {"archive"}  # that is loaded, not made
 
 
 def test_model_is_asked_once_per_paper_however_often_it_runs(
