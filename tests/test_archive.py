@@ -99,7 +99,7 @@ def test_plain_and_compressed_are_the_same(lake: Lake, tmp_path: Path, name: str
 
 
 @given(seconds=st.integers(0, 20_000 * 86_400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_day_is_the_one_whose_window_arxiv_says_it_was_submitted_in(seconds: int) -> None:
     at = dt.datetime(1991, 8, 14, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
     line = json.dumps(
@@ -127,7 +127,7 @@ def parsed(*lines: str) -> list[Row]:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_text_is_on_one_line_and_otherwise_as_written(text: str) -> None:
     [row] = parsed(json.dumps(record(abstract=f"  x{text}x\n")))
     control = "\x1c\x1d\x1e\x1f\x85"  # spaces to Python, not to Unicode
