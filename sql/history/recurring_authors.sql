@@ -1,6 +1,6 @@
 -- Who keeps appearing: authors with the most papers listed, and how many were featured.
 -- grain:  author
--- reads:  marts.authors, staging.lists, staging.digests
+-- reads:  lake.listings, marts.authors, staging.digests
 -- params: since = 1991-01-01, least = 2
 --
 -- author           name as the source writes it; namesakes are not told apart
@@ -13,7 +13,7 @@ with papers_listed as (
     select
         paper_id,
         min(date) as first_listed_on,
-    from staging.lists
+    from lake.listings
     group by paper_id
 ),
 

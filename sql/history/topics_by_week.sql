@@ -1,6 +1,6 @@
 -- How often the most frequent topics were listed, week by week.
 -- grain:  week, topic
--- reads:  staging.lists, marts.topics
+-- reads:  lake.listings, marts.topics
 -- params: kind = keyword, most = 8
 --
 -- week    Monday of the week the paper was first listed in
@@ -12,7 +12,7 @@ with papers_listed as (
     select
         paper_id,
         min(date) as first_listed_on,
-    from staging.lists
+    from lake.listings
     group by paper_id
 ),
 
@@ -24,25 +24,30 @@ weeks as (
     group by all
 ),
 
-frequent_topics as (
-    select topics.topic,
+topics_listed as (
+    select
+        topics.topic,
+        papers_listed.first_listed_on,
     from marts.topics as topics
-    semi join papers_listed on topics.paper_id = papers_listed.paper_id
+    inner join papers_listed on topics.paper_id = papers_listed.paper_id
     where topics.kind = $kind
-    group by topics.topic
-    order by count(*) desc, topics.topic asc
+),
+
+frequent_topics as (
+    select topic,
+    from topics_listed
+    group by topic
+    order by count(*) desc, topic asc
     limit cast($most as integer)
 ),
 
 papers_by_week as (
     select
-        cast(date_trunc('week', papers_listed.first_listed_on) as date) as week,
+        cast(date_trunc('week', topics.first_listed_on) as date) as week,
         topics.topic,
         count(*) as papers,
-    from marts.topics as topics
-    inner join papers_listed on topics.paper_id = papers_listed.paper_id
+    from topics_listed as topics
     inner join frequent_topics on topics.topic = frequent_topics.topic
-    where topics.kind = $kind
     group by all
 )
 

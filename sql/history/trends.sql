@@ -1,6 +1,6 @@
 -- Topics that rise and fall: their share of the papers listed lately, and just before.
 -- grain:  kind, topic
--- reads:  staging.lists, marts.topics
+-- reads:  lake.listings, marts.topics
 -- params: until = newest, days = 28, least = 3, kind = keyword
 --
 -- kind           keyword or category
@@ -14,7 +14,7 @@ with papers_listed as (
     select
         paper_id,
         min(date) as first_listed_on,
-    from staging.lists
+    from lake.listings
     group by paper_id
 ),
 
