@@ -30,7 +30,7 @@ def main() -> None:
             seconds.append(time.monotonic() - began)
             cpu.append(time.process_time() - used)
         told = f"{statistics.median(seconds):8.3f}  {statistics.median(cpu):8.3f}"
-        print(f"{question.name[8:]:24} {len(rows):4} {told}")
+        print(f"{question.short_name:24} {len(rows):4} {told}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from broadsheet import snapshots
 from broadsheet.config import Settings
 from broadsheet.errors import BroadsheetError, UsageError, WarehouseError
 from broadsheet.lake import Lake, aside_name
-from broadsheet.queries import query
+from broadsheet.queries import as_pattern, as_text, query
 from broadsheet.scoring import NOTHING
 from broadsheet.sources import oai
 from broadsheet.state import State
@@ -255,7 +255,7 @@ def _stage(file: Path, desk: _Desk) -> Load:
     """Read the file into a folder per year."""
     desk.clear()
     source = _Lines(file)
-    written = f"copy ({query('archive.records').sql}) to '{_quoted(desk.papers)}' "
+    written = f"copy ({query('archive.records').sql}) to {as_text(desk.papers.absolute())} "
     with duckdb.connect() as con:
         bound(con, desk.folder / "scratch")
         parse(con, source.reader())
@@ -354,8 +354,8 @@ def _store_staged(lake: Lake, desk: _Desk, all_years: Sequence[int]) -> None:
 
 
 def _store_year(lake: Lake, desk: _Desk, year: int) -> int:
-    files = f"{_quoted(desk.year(year))}/*.parquet"
-    came = f"from read_parquet('{files}', hive_types = {{year: smallint}})"
+    files = as_text(f"{as_pattern(desk.year(year).absolute())}/*.parquet")
+    came = f"from read_parquet({files}, hive_types = {{year: smallint}})"
 
     def show(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create view incoming.papers as {came}")
@@ -371,7 +371,7 @@ def bound(con: duckdb.DuckDBPyConnection, scratch: Path) -> None:
     con.execute("set TimeZone = 'UTC'")
     con.execute("set enable_progress_bar = false")  # it would be on standard output
     con.execute(f"set memory_limit = '{_MEMORY}'")
-    con.execute(f"set temp_directory = '{_quoted(scratch)}'")
+    con.execute(f"set temp_directory = {as_text(scratch.absolute())}")
     con.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")
     con.execute("set preserve_insertion_order = false")
     # rows that a thread holds back for each folder's file: half a million, and they were spilled
@@ -380,10 +380,6 @@ def bound(con: duckdb.DuckDBPyConnection, scratch: Path) -> None:
 
 def _modified(file: Path) -> dt.datetime:
     return dt.datetime.fromtimestamp(int(file.stat().st_mtime), dt.UTC)
-
-
-def _quoted(path: Path) -> str:
-    return str(path.absolute()).replace("'", "''")
 
 
 def _load_of(found: dict[str, Any]) -> Load:

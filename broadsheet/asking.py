@@ -19,8 +19,7 @@ import pyarrow as pa
 from broadsheet.config import Settings, load_settings
 from broadsheet.errors import BroadsheetError, UsageError, WarehouseError
 from broadsheet.lake import Lake
-from broadsheet.printing import write as write
-from broadsheet.queries import Query, queries, query
+from broadsheet.queries import Query, as_text, queries, query
 from broadsheet.warehouse import Warehouse, save_views
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def _called(question: Query) -> str:
         f"{name}={question.defaults[name]}" if name in question.defaults else f"{name}=…"
         for name in question.params
     ]
-    return " ".join([question.name.partition(".")[2], *params])
+    return " ".join([question.short_name, *params])
 
 
 def ask(
@@ -126,7 +125,7 @@ def shut_off(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
     """
     folders = [Lake(settings.lake_root).root, str(settings.home / "search")]
-    listed = ", ".join("'" + f"{folder}/".replace("'", "''") + "'" for folder in folders)
+    listed = ", ".join(as_text(f"{folder}/") for folder in folders)
     con.execute("set python_enable_replacements = false")
     con.execute(f"set allowed_directories = [{listed}]")
     con.execute("set enable_external_access = false")
@@ -151,7 +150,7 @@ def find(text: str) -> Query:
     Raises:
         UsageError: one word that is no question's name.
     """
-    names = [question.name.partition(".")[2] for question in named()]
+    names = [question.short_name for question in named()]
     word = text.strip().rstrip(";").strip()
     if word in names:
         return query(f"history.{word}")
@@ -181,12 +180,12 @@ def _completed(asked: Query, values: Mapping[str, str]) -> dict[str, object]:
         nearest = _nearest(unknown, asked.params)
         has = f"it takes {', '.join(asked.params)}" if asked.params else "it takes none"
         hint = f"did you mean {nearest}? " if nearest else ""
-        raise UsageError(f"{asked.name[8:]} has no parameter {unknown}", f"{hint}{has}")
+        raise UsageError(f"{asked.short_name} has no parameter {unknown}", f"{hint}{has}")
     given = {**asked.defaults, **values}
     missing = [name for name in asked.params if name not in given]
     if missing:
         needed = " ".join(f"--param {name}=…" for name in missing)
-        raise UsageError(f"{asked.name[8:]} needs {', '.join(missing)}", f"add {needed}")
+        raise UsageError(f"{asked.short_name} needs {', '.join(missing)}", f"add {needed}")
     return dict(given)
 
 

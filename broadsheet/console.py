@@ -78,7 +78,7 @@ class Console:
 
     def _answer(self, line: str) -> pa.Table:
         """The answer to a question with its parameters, or to SQL."""
-        names = [question.name.partition(".")[2] for question in asking.named()]
+        names = [question.short_name for question in asking.named()]
         if line.split()[0].rstrip(";") not in names:
             return asking.answer(asking.find(line), {}, self._settings)
         try:
@@ -93,7 +93,7 @@ class Names(Completer):
     """Completes tables, their columns, questions with their parameters, and SQL's words."""
 
     def __init__(self) -> None:
-        self._questions = {q.name.partition(".")[2]: q for q in asking.named()}
+        self._questions = {q.short_name: q for q in asking.named()}
         self._words = completions()
 
     def get_completions(
@@ -114,7 +114,7 @@ class Names(Completer):
 
 def completions() -> Mapping[str, str]:
     """Every word that can be completed, and what it is."""
-    words = {question.name.partition(".")[2]: "question" for question in asking.named()}
+    words = {question.short_name: "question" for question in asking.named()}
     columns = {column: "column" for view in FRONT_NAMES.values() for column in query(view).columns}
     tables = dict.fromkeys(FRONT_NAMES, "table")
     commands = dict.fromkeys([*_SAID, ".format", ".quit"], "command")
@@ -150,7 +150,7 @@ def open_prompt(history: Path) -> PromptSession[str]:
 def is_whole(text: str) -> bool:
     """Whether Enter may end it: a command, a question, SQL with its semicolon, or nothing."""
     line = text.strip()
-    names = {question.name.partition(".")[2] for question in asking.named()}
+    names = {question.short_name for question in asking.named()}
     first = line.split()[0] if line else ""
     return not line or line[0] == "." or line[-1] == ";" or first in {*names, "exit", "quit"}
 

@@ -51,7 +51,7 @@ def _of_questions(questions: Sequence[Query]) -> Iterator[str]:
     yield "\n## Named questions\n"
     yield "`broadsheet sql NAME --param k=v`; a parameter with `=` may be left out."
     for question in questions:
-        yield f"\n### {question.name.partition('.')[2]}\n"
+        yield f"\n### {question.short_name}\n"
         yield f"{question.about} One row per {', '.join(question.grain)}.\n"
         if question.params:
             yield f"Parameters: {', '.join(_param(question, p) for p in question.params)}.\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from broadsheet.errors import WarehouseError
 from broadsheet.resources import project
@@ -19,6 +20,11 @@ class Query:
 
     name: str
     sql: str
+
+    @property
+    def short_name(self) -> str:
+        """Its name without the folder: what a question is asked by."""
+        return self.name.rpartition(".")[2]
 
     @property
     def about(self) -> str:
@@ -93,3 +99,13 @@ def in_order(views: Sequence[Query]) -> Iterator[Query]:
     while waiting:
         name = next(n for n, v in waiting.items() if not set(v.reads) & set(waiting) - {n})
         yield waiting.pop(name)
+
+
+def as_text(value: str | Path) -> str:
+    """The value as SQL writes a text."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def as_pattern(path: str | Path) -> str:
+    """The path as a pattern of files that matches nothing else."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))

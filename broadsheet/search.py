@@ -25,7 +25,7 @@ from filelock import Timeout
 
 from broadsheet import search_files
 from broadsheet.lake import Lake
-from broadsheet.queries import query
+from broadsheet.queries import as_text, query
 from broadsheet.resources import project
 from broadsheet.scoring import NOTHING
 from broadsheet.search_files import folder, generation, segment
@@ -109,8 +109,8 @@ class _Index:
         asks = ["search.drafts", "search.superseded", "search.totals"]
         self._warehouse = Warehouse(lake, asks=asks, home=home)
         self._con = self._warehouse.con
-        scratch = _text(folder(home) / "scratch")
-        self._con.execute(f"set memory_limit = '{_MEMORY}'; set temp_directory = '{scratch}'")
+        scratch = as_text(folder(home) / "scratch")
+        self._con.execute(f"set memory_limit = '{_MEMORY}'; set temp_directory = {scratch}")
         self._con.execute("create schema if not exists incoming")
         for name in ("changed", "gone"):
             self._warehouse.put(f"incoming.{name}", _PAPER.empty_table())
@@ -146,7 +146,7 @@ class _Index:
                 for table in ("documents", "positions", "postings", "terms"):
                     file = aside / segment(table, number)
                     self._copy(query(f"search.{table}").sql, file, table)
-                    self._show(table, f"read_parquet('{_text(file)}')")
+                    self._show(table, f"read_parquet({as_text(file)})")
         return found
 
     def _forget_others(self) -> None:
@@ -170,11 +170,11 @@ class _Index:
             return
         with self._next(without=small) as (aside, number):
             for table, keys in _KEYS.items():
-                files = ", ".join(f"'{_text(now / f'{table}-{one}.parquet')}'" for one in small)
+                files = ", ".join(as_text(now / f"{table}-{one}.parquet") for one in small)
                 kept = f"from read_parquet([{files}]) anti join search.superseded using (doc)"
                 file = aside / segment(table, number)
                 self._copy(f"{kept} order by {keys}", file, table)
-                self._show(table, f"read_parquet('{_text(file)}')")
+                self._show(table, f"read_parquet({as_text(file)})")
             self._copy(query("search.terms").sql, aside / segment("terms", number), "terms")
 
     @contextmanager
@@ -199,7 +199,7 @@ class _Index:
         """Write what counts of the generation's documents, and how much they are."""
         new = aside / segment("documents", number)
         is_added = new.exists()
-        self._show("fresh", f"read_parquet('{_text(new)}')" if is_added else "temp.no_documents")
+        self._show("fresh", f"read_parquet({as_text(new)})" if is_added else "temp.no_documents")
         self._read(aside)
         for name in ("superseded", "totals"):
             file = aside / f"{name}.parquet"
@@ -218,7 +218,7 @@ class _Index:
     def _copy(self, select: str, file: Path, table: str) -> None:
         rows = _ROWS.get(table, 122_880)
         options = f"format parquet, compression zstd, parquet_version v2, row_group_size {rows}"
-        self._con.execute(f"copy ({select}) to '{_text(file)}' ({options})")
+        self._con.execute(f"copy ({select}) to {as_text(file)} ({options})")
 
     def _one(self, select: str) -> int:
         [[value]] = self._con.execute(select).fetchall()
@@ -278,7 +278,3 @@ def _made_by() -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _text(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock
 
+from broadsheet.queries import as_pattern, as_text
 from broadsheet.resources import project
 from broadsheet.stores import aside_name
 
@@ -96,8 +97,7 @@ def _nothing(columns: str) -> str:
 
 
 def _files(whole: Path, name: str) -> str:
-    path = re.sub(r"[*?\[]", r"[\g<0>]", str(whole)) + f"/{name}.parquet"
-    return f"read_parquet('{_text(path)}')"
+    return f"read_parquet({as_text(f'{as_pattern(whole)}/{name}.parquet')})"
 
 
 def lock(home: Path) -> FileLock:
@@ -126,7 +126,7 @@ def make_empty(home: Path) -> None:
     nothing |= {"totals": "select 0::bigint as documents, 0::bigint as length"}
     with duckdb.connect() as con:
         for name, select in nothing.items():
-            con.execute(f"copy ({select}) to '{_text(aside / name)}.parquet'")
+            con.execute(f"copy ({select}) to {as_text(aside / f'{name}.parquet')}")
     switch(home, aside, number)
 
 
@@ -156,7 +156,3 @@ def generation(home: Path) -> int:
 def segment(table: str, number: int) -> str:
     """The name of a segment's file."""
     return f"{table}-{number:06}.parquet"
-
-
-def _text(path: Path | str) -> str:
-    return str(path).replace("'", "''")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from broadsheet import search_files
 from broadsheet.lake import Lake, PartitionValue
-from broadsheet.queries import Query, in_order, queries, query
+from broadsheet.queries import Query, as_pattern, as_text, in_order, queries, query
 from broadsheet.resources import project
 from broadsheet.schemas import PARTITIONS, SCHEMAS
 
@@ -95,8 +95,8 @@ def _lake_view(table: str, files: Sequence[str]) -> str:
     typed = f"select {empty} where false"
     if not files:
         return typed
-    listed = ", ".join(text(path) for path in files)
-    columns = ", ".join(text(name) for name in SCHEMAS[table].names)
+    listed = ", ".join(as_text(path) for path in files)
+    columns = ", ".join(as_text(name) for name in SCHEMAS[table].names)
     keys = ", ".join(f"{key}: {_key_type(table, key)}" for key in PARTITIONS[table])
     read = f"read_parquet([{listed}], union_by_name = true, hive_types = {{{keys}}})"
     known = f"select columns(lambda name: name in ({columns})) from {read}"  # noqa: S608 (our own)
@@ -107,7 +107,7 @@ def _globs(lake: Lake, only: Only) -> dict[str, list[str]]:
     """The files to read of each table: a pattern for all, paths for chosen partitions."""
     whole = lake.tables() if set(SCHEMAS) - set(only) else []
     return {
-        table: [literal(file) for part in only[table] for file in lake.files(table, **part)]
+        table: [as_pattern(file) for part in only[table] for file in lake.files(table, **part)]
         if table in only
         else [_pattern(lake, table)] * (table in whole)
         for table in SCHEMAS
@@ -116,21 +116,11 @@ def _globs(lake: Lake, only: Only) -> dict[str, list[str]]:
 
 def _pattern(lake: Lake, table: str) -> str:
     levels = "/".join(f"{key}=*" for key in PARTITIONS[table])
-    return f"{literal(f'{lake.store.url}/{table}')}/{levels}/*.parquet"
-
-
-def literal(path: str) -> str:
-    """The path as a pattern that matches nothing else."""
-    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+    return f"{as_pattern(f'{lake.store.url}/{table}')}/{levels}/*.parquet"
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """The value as SQL has it."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _key_type(table: str, key: str) -> str:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from broadsheet import search_files, views
 from broadsheet.errors import LakeError, WarehouseError
 from broadsheet.lake import Lake, aside_name
-from broadsheet.queries import query
+from broadsheet.queries import as_pattern, as_text, query
 from broadsheet.schemas import SCHEMAS
 from broadsheet.stores import ObjectStore
 from broadsheet.views import Only
@@ -68,14 +68,14 @@ class Warehouse:
     ) -> None:
         self._lake, self._only, self._is_saved = lake, only or {}, path != ":memory:"
         self._home = home
-        self._above = views.text(f"{views.literal(str(home.absolute()))}/")[:-1] if home else ""
+        self._above = as_text(f"{as_pattern(str(home.absolute()))}/")[:-1] if home else ""
         self._is_relative = is_relative
         self._asked_for = views.read_by(tuple(asks), text) if asks or text else None
         self.con = duckdb.connect(path)
         self.con.execute("set TimeZone = 'UTC'")
         self.con.execute("set enable_progress_bar = false")  # it would be on standard output
         if is_relative and home:
-            self.con.execute(f"set file_search_path = {views.text(str(home.absolute()))}")
+            self.con.execute(f"set file_search_path = {as_text(str(home.absolute()))}")
         self._mending(self._make_views)
 
     def __enter__(self) -> Warehouse:

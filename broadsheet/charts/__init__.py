@@ -118,7 +118,7 @@ def question(name: str) -> Query:
 
 def list_charts() -> list[str]:
     """A line for each chart: its name, and what the question answers."""
-    about = {query.name.partition(".")[2]: query.about for query in named()}
+    about = {query.short_name: query.about for query in named()}
     return [f"{name:20}  {about[name]}" for name in CHARTS]
 
 

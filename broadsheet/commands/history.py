@@ -15,7 +15,7 @@ def _questions(incomplete: str) -> list[tuple[str, str]]:
     """The questions whose names begin so, for the shell's completion."""
     from broadsheet.asking import named
 
-    known = [(question.name.partition(".")[2], question.about) for question in named()]
+    known = [(question.short_name, question.about) for question in named()]
     return [(name, about) for name, about in known if name.startswith(incomplete)]
 
 
