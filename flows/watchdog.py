@@ -73,7 +73,8 @@ def keep(automations: Iterable[AutomationCore]) -> int:
 
 
 def _same(found: AutomationCore, wanted: AutomationCore) -> bool:
-    def told(automation: AutomationCore) -> str:
-        return automation.model_dump_json(include={"description", "trigger", "actions"})
+    def told(automation: AutomationCore) -> dict[str, object]:
+        # not as JSON: the names of events are sets, whose order is another in every process
+        return automation.model_dump(include={"description", "trigger", "actions"})
 
     return told(found) == told(wanted)

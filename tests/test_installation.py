@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 from conftest import Web
+from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
 from broadsheet.errors import BroadsheetError, UsageError
@@ -139,6 +140,18 @@ def test_every_end_of_a_run_calms_the_watchdog_of_heartbeats() -> None:
     for name in ("heartbeat", "Completed", "Partial", "Empty", "Failed", "Cancelled", "Crashed"):
         assert fnmatchcase(f"prefect.flow-run.{name}", calming)
     assert not fnmatchcase("prefect.flow-run.Running", calming)
+
+
+def test_events_told_in_another_order_are_the_same() -> None:
+    wanted, _ = watchdog.watchdogs({"daily"})
+    names = [f"prefect.flow-run.{number}" for number in range(500)]
+
+    def after(events: list[str]) -> AutomationCore:
+        trigger = wanted.trigger.model_copy(update={"after": set(events)})
+        return wanted.model_copy(update={"trigger": trigger})
+
+    assert watchdog._same(after(names), after(names[::-1]))
+    assert not watchdog._same(after(names), after(names[1:]))
 
 
 @pytest.mark.flow
