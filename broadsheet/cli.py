@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from broadsheet.commands import history, making, operating
+from broadsheet.commands import history, making, operating, site
 from broadsheet.errors import BroadsheetError, UsageError
 from broadsheet.redaction import redact
 
@@ -35,6 +35,7 @@ for command in (
     operating.serve,
 ):
     app.command(command.__name__.rstrip("_"))(command)
+app.add_typer(site.app, name="site")
 
 
 def main() -> None:

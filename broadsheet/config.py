@@ -124,6 +124,10 @@ class Settings(_Frozen):
     """Longest text of a paper put to a model; whole sections are dropped beyond it."""
     is_sample: bool = False
     """Digests are made from the embedded sample day and say so; `--sample` sets it."""
+    site_url: Url | None = None
+    """Where the built site is published: the base of the addresses in feeds and messages."""
+    site_title: Annotated[str, Field(min_length=1)] = "Broadsheet"
+    """The nameplate of the built site."""
     user_agent: str = "broadsheet (daily digest of research papers)"
     """How requests to the sources introduce themselves; a contact address is polite."""
 

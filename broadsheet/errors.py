@@ -9,6 +9,7 @@
     ├── LakeError               Parquet files that cannot be read or written
     ├── WarehouseError          SQL that cannot run
     ├── Stopped                 work that was given up because its run ends
+    ├── SiteError               the built site cannot be written or indexed
     ├── StateError              quotas and money that workers share: the store cannot be used
     └── ModelError              a language model's call that gave no usable answer
         └── UnusableAnswer      it answered, but not what was asked
@@ -58,6 +59,10 @@ class UnknownShape(SourceError):
 
 class LakeError(BroadsheetError):
     """A lake file could not be read or written."""
+
+
+class SiteError(BroadsheetError):
+    """The built site could not be written or indexed."""
 
 
 class WarehouseError(BroadsheetError):

@@ -116,13 +116,13 @@ def paper_url(pick: Pick) -> str:
 
 def one_line(text: str) -> str:
     """Text as one harmless line of Markdown: a title, a name, a quoted sentence."""
-    line = _LINE.sub(_written, " ".join(_printable(text).split()))
+    line = _LINE.sub(_written, " ".join(printable(text).split()))
     return _LINE_START.sub(r"\1\\", line)
 
 
 def prose(text: str) -> str:
     """Text as Markdown with emphasis, code and lists; no HTML, image, foreign link or heading."""
-    return _LINE_START.sub(r"\1\\", _PROSE.sub(_written, _printable(text).strip()))
+    return _LINE_START.sub(r"\1\\", _PROSE.sub(_written, printable(text).strip()))
 
 
 def html(text: str) -> Markup:
@@ -143,6 +143,8 @@ def daggered(text: str, flags: Iterable[Flag], section: str) -> str:
     left out: the footnote (`unfound`) names the claim all the same.
     """
     flagged = {flag.claim for flag in flags if flag.section == section}
+    if not flagged:
+        return text
     ends = sorted({c.end for c in find_claims(text) if c.text in flagged}, reverse=True)
     if not ends:
         return text
@@ -199,8 +201,10 @@ def _written(match: re.Match[str]) -> str:
     return _ENTITIES.get(match[0], f"\\{match[0]}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without control, zero-width and direction-changing characters."""
+    if text.isprintable():
+        return text
     spaced = re.sub(r"[^\S\n]", " ", text)
     return "".join(c for c in spaced if c == "\n" or category(c) not in _UNPRINTABLE)
 
@@ -208,7 +212,7 @@ def _printable(text: str) -> str:
 def _shown(value: object) -> object:
     """Whatever a template prints, printable."""
     is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return _printable(str(value)) if is_text else value
+    return printable(str(value)) if is_text else value
 
 
 @lru_cache

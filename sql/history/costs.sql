@@ -18,7 +18,8 @@ select
     cast(sum(refusals) as bigint) as refusals,
     cast(sum(prompt_tokens) as bigint) as prompt_tokens,
     cast(sum(completion_tokens) as bigint) as completion_tokens,
-    sum(cost_usd) as cost_usd,
+    -- floats summed by several threads differ in their last digit
+    round(sum(cost_usd), 9) as cost_usd,
 from marts.costs
 group by all
 order by month desc, model asc
