@@ -128,6 +128,8 @@ class Settings(_Frozen):
     """Where the built site is published: the base of the addresses in feeds and messages."""
     site_title: Annotated[str, Field(min_length=1)] = "Broadsheet"
     """The nameplate of the built site."""
+    build_site: bool = False
+    """Whether every run ends by bringing the site in home up to date."""
     user_agent: str = "broadsheet (daily digest of research papers)"
     """How requests to the sources introduce themselves; a contact address is polite."""
 

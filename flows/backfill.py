@@ -4,6 +4,7 @@ plan_range    which those are
 read_lists    the lists they need, ahead, in few requests
 narrowed      without those that a second reading of the lists leaves as they are
 make_each     each digest in its own flow run, some at once; one that fails stops no other
+build_site    the web pages, where the settings ask for them
 sum_up        what became of each, in a closing table
 """
 
@@ -21,6 +22,7 @@ from flows.digest import RECORDED, digest_of_stored_lists
 from flows.parameters import Order, Parallel, Profiles
 from tasks.batches import make_each, read_lists
 from tasks.digests import sum_up
+from tasks.sites import build_site
 
 
 def _run_name() -> str:
@@ -52,4 +54,5 @@ def backfill(
     lists = read_lists(plan)
     wanted = narrowed(plan, lists)
     states = make_each(digest_of_stored_lists, wanted, lists, parallel)
+    build_site()
     return sum_up(wanted.keys, states)

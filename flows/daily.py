@@ -6,6 +6,7 @@ plan_recent        days whose run was missed, and days before whose list may hav
 read_lists         their lists, in few requests
 narrowed           those without a digest, or whose list has grown
 make_each          each of their digests
+build_site         the web pages, where the settings ask for them
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from flows.parameters import Profiles
 from tasks.batches import attempt, make_each, read_lists
 from tasks.digests import sum_up
 from tasks.papers import find_newest_date
+from tasks.sites import build_site
 
 
 def _run_name() -> str:
@@ -45,4 +47,5 @@ def daily(profiles: Profiles, date: dt.date | None = None) -> State[Any]:
     lists = read_lists(recent)
     wanted = narrowed(recent, lists)
     late = make_each(digest_of_stored_lists, wanted, lists, wanted.settings.parallel_digests)
+    build_site()
     return sum_up([*first, *wanted.keys], [*made, *late])

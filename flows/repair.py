@@ -9,6 +9,8 @@ repair_digest    each of them in its own flow run; one that fails stops no other
     fetch_fulltext     the text of each open paper
     analyze_paper      the style's sections for each, or its own sentences
     republish_digest   lake and reports, with nothing else changed
+
+build_site       the web pages, where the settings ask for them
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from tasks.batches import attempt
 from tasks.digests import as_state, sum_up, tag_run
 from tasks.papers import look_again
 from tasks.repairs import republish_digest
+from tasks.sites import build_site
 
 
 def _run_name() -> str:
@@ -61,6 +64,7 @@ def repair(profiles: Profiles = (), since: dt.date | None = None) -> State[Any]:
     look_again.map(missed, unmapped(opened)).result()
     editions = find_editions(opened)
     states = [attempt(_repaired, one) for one in editions]
+    build_site()
     return sum_up(editions, states)
 
 

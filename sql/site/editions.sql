@@ -19,7 +19,7 @@ with digests_published as (
         date,
         any_value(outcome) as outcome,
         any_value(style) as style,
-        any_value(language) as language,
+        coalesce(any_value(language), 'en') as language,
         any_value(origin) as origin,
         any_value(listed) as listed,
         any_value(scanned) as scanned,
