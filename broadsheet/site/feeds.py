@@ -181,7 +181,7 @@ def as_opml(title: str, feeds: Sequence[Feed]) -> bytes:
     return _written(root)
 
 
-def _add(parent: Xml.Element, name: str, text: str = "", **attributes: str) -> Xml.Element:
+def _add(parent: Xml.Element, name: str, text: str = "", /, **attributes: str) -> Xml.Element:
     clean = {key: _clean(value) for key, value in attributes.items()}
     element = Xml.SubElement(parent, name, clean)
     element.text = _clean(text) or None

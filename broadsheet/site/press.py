@@ -22,6 +22,7 @@ from broadsheet.site.formulas import with_formulas
 from broadsheet.styles import Style
 
 FOLDER = project("reports") / "_site"
+_WEB = re.compile(r"https?://[\w.-]+(:\d+)?([/?#]\S*)?", re.IGNORECASE)
 ASSETS = ("site.css", "search.css", "search.js", "keys.js", "icon.svg")
 
 
@@ -91,7 +92,7 @@ class Press:
                 analysis, style, language, is_plain=True
             ),
             "line": line,
-            "is_web": lambda url: bool(url and re.match(r"https?://[^\s/]", url)),
+            "is_web": lambda url: bool(url and _WEB.fullmatch(url)),
             "month": lambda date, words: words["months"].split()[date.month - 1],
             "paper_path": paper_path,
             "paper_url": paper_url,
