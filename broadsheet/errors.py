@@ -8,6 +8,7 @@
     │   └── UnknownShape        it answered something no known version of it ever did
     ├── LakeError               Parquet files that cannot be read or written
     ├── WarehouseError          SQL that cannot run
+    ├── SiteError               the web pages cannot be made
     ├── Stopped                 work that was given up because its run ends
     ├── SiteError               the built site cannot be written or indexed
     ├── StateError              quotas and money that workers share: the store cannot be used
@@ -67,6 +68,10 @@ class SiteError(BroadsheetError):
 
 class WarehouseError(BroadsheetError):
     """A query could not be run."""
+
+
+class SiteError(BroadsheetError):
+    """The web pages, or the index for searching them, could not be made."""
 
 
 class Stopped(BroadsheetError):

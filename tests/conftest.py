@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
@@ -24,6 +24,9 @@ import pyarrow as pa
 import pytest
 
 from broadsheet.lake import Lake
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PROVIDERS = ("OPENAI_", "GEMINI_", "GOOGLE_", "ANTHROPIC_", "OPENROUTER_", "OLLAMA_")
 SHARED = Path(__file__).parents[2] / "shared"
@@ -60,6 +63,18 @@ def server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one file of tests: while it runs, no event loop can (see browser.py)."""
+    from browser import launched, program
+
+    executable = program()
+    if executable is None:
+        pytest.skip("needs Chromium, which is not installed here")
+    with launched(executable) as found:
+        yield found
 
 
 Answer = tuple[int, str | bytes] | tuple[int, str | bytes, dict[str, str]]
