@@ -4,6 +4,9 @@ Pagefind divides Chinese into words when it indexes, and the browser does when i
 another dictionary: a tenth of the phrases of real digests were not found again. What is indexed
 here is therefore a copy of the pages in which every Han character stands alone, and `search.js`
 asks for Chinese as a phrase of characters, which finds exactly the pages that have it.
+
+Every copy also ends with one letter that nobody types: to list the pages that a filter leaves,
+`search.js` asks for it, because Pagefind loads its whole index where it is asked for nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ _FINGERPRINT = "pages.sha256"
 _UNUSED = ("*-ui.css", "*-ui.js", "*-highlight.js")
 _HAN = "\u2e80-\u2fdf\u3005\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _BESIDE_HAN = re.compile(rf"(?<=[{_HAN}])(?=\w)|(?<=\w)(?=[{_HAN}])")
+_EVERY_PAGE = "\ua66e"
 _TEXT = re.compile(r"(?<=>)[^<]+")
 
 
@@ -48,9 +52,10 @@ def index(site: Path) -> int:
     return len(pages)
 
 
-def separated(page: str) -> str:
-    """A page's HTML with a zero-width space on both sides of every Han character of its text."""
-    return _TEXT.sub(lambda text: _BESIDE_HAN.sub("\u200b", text[0]), page)
+def searched(page: str) -> str:
+    """The copy to index: zero-width spaces around every Han character of a page's text."""
+    apart = _TEXT.sub(lambda text: _BESIDE_HAN.sub("\u200b", text[0]), page)
+    return apart.replace("</main>", f" {_EVERY_PAGE}</main>")
 
 
 def _pages(site: Path) -> dict[str, str]:
@@ -80,7 +85,7 @@ def _replace(site: Path, pages: dict[str, str], fingerprint: str) -> None:
     for name, page in pages.items():
         copy = aside / "pages" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(separated(page), "utf-8")
+        copy.write_text(searched(page), "utf-8")
     try:
         made = _made(aside, len(pages))
         (made / _FINGERPRINT).write_text(fingerprint, "utf-8")

@@ -8,6 +8,7 @@
   const more = document.getElementById("search-more");
   const root = new URL(form.dataset.root, document.baseURI);
   const PAGE = 10;
+  const EVERY_PAGE = "\uA66E"; // in the index, every page ends with it
   const HAN = /\p{Script=Han}/u;
   const chinese = document.documentElement.lang.startsWith("zh");
   let pagefind, months = [], latest = 0;
@@ -96,7 +97,7 @@
     const sort = data.get("sort") || (asked.length ? "" : "date");
     const options = { filters: chosen(data), sort: sort ? { [sort]: "desc" } : {} };
     if (data.get("q").trim() && !asked.length) return [];
-    const answers = await Promise.all((asked.length ? asked : [null]).map((term) => pagefind.search(term, options)));
+    const answers = await Promise.all((asked.length ? asked : [`"${EVERY_PAGE}"`]).map((term) => pagefind.search(term, options)));
     const [first, ...others] = answers.map((answer) => new Map(answer.results.map((one) => [one.id, one])));
     const found = [...first.values()].filter((one) => others.every((other) => other.has(one.id)));
     const joined = found.map((one) => ({
@@ -111,19 +112,20 @@
 
   // Around the densest matches below the title; the content's words are separated by U+200B.
   function excerpt(page, matches) {
-    const words = (page.raw_content ?? page.content).split("\u200B");
+    const escaped = (page.raw_content ?? page.content).replace(/[\s\u200B]*\uA66E.*$/u, "");
+    const words = escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").split("\u200B");
     const length = chinese ? 90 : 42;
     let title = 0;
     for (let seen = 0; title < words.length && seen < page.meta.title.length; title++) seen += words[title].length;
+    while (title < words.length && !/[\p{L}\p{N}]/u.test(words[title])) title++;
     const places = [...new Set(matches)].filter((place) => place >= title).sort((a, b) => a - b);
     const dense = (place) => places.filter((other) => place <= other && other < place + length - 8).length;
     const best = places.reduce((a, b) => (dense(b) > dense(a) ? b : a), places[0] ?? title);
-    const start = Math.max(title, best - 8);
+    const start = Math.max(title, Math.min(best - 8, words.length - length));
     const text = make("p", { class: "excerpt" }, start > title ? "…" : "");
     const hits = new Set(places);
     words.slice(start, start + length).forEach((word, offset) => {
-      const plain = word.replaceAll("&lt;", "<").replaceAll("&gt;", ">");
-      text.append(hits.has(start + offset) ? make("mark", {}, plain) : plain);
+      text.append(hits.has(start + offset) ? make("mark", {}, word) : word);
     });
     text.normalize();
     if (start + length < words.length) text.append("…");
