@@ -8,7 +8,6 @@
     │   └── UnknownShape        it answered something no known version of it ever did
     ├── LakeError               Parquet files that cannot be read or written
     ├── WarehouseError          SQL that cannot run
-    ├── SiteError               the web pages cannot be made
     ├── Stopped                 work that was given up because its run ends
     ├── SiteError               the built site cannot be written or indexed
     ├── StateError              quotas and money that workers share: the store cannot be used
@@ -60,10 +59,6 @@ class UnknownShape(SourceError):
 
 class LakeError(BroadsheetError):
     """A lake file could not be read or written."""
-
-
-class SiteError(BroadsheetError):
-    """The built site could not be written or indexed."""
 
 
 class WarehouseError(BroadsheetError):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from broadsheet.config import Settings
 from broadsheet.errors import SiteError, UsageError
+from broadsheet.site import searching
 from broadsheet.site.content import Content, read
 from broadsheet.site.extras import extras
 from broadsheet.site.pages import File, pages
@@ -97,34 +98,50 @@ LOCAL = "http://127.0.0.1:8000"
 
 
 def _bring_up_to_date(
-    site: Path, files: Iterable[File], press: Press, is_full: bool, is_searched: bool
+    site: Path, files: Sequence[File], press: Press, is_full: bool, is_searched: bool
 ) -> Built:
-    made = _manifest(site)
-    before = {} if is_full else made
-    wanted = {file.path: (file, _fingerprint(file, press)) for file in files}
+    noted = _manifest(site)
+    made = {path: mark for path, mark in noted.items() if path != searching.FOLDER}
+    wanted = {file.path: _fingerprint(file, press) for file in files}
     changed = [
         file
-        for path, (file, fingerprint) in wanted.items()
-        if before.get(path) != fingerprint or not (site / path).is_file()
+        for file in files
+        if is_full or made.get(file.path) != wanted[file.path] or not (site / file.path).is_file()
     ]
     gone = sorted(made.keys() - wanted.keys())
     if changed or gone:
         # a killed build leaves no page that its manifest takes for what it no longer is
-        unsure = {file.path for file in changed}
-        _note(site, {path: mark for path, mark in made.items() if path not in unsure})
+        unsure = {searching.FOLDER, *(file.path for file in changed)}
+        _note(site, {path: mark for path, mark in noted.items() if path not in unsure})
         for file in changed:
             _write(site / file.path, file.make())
         for path in gone:
             (site / path).unlink(missing_ok=True)
-        _note(site, {path: fingerprint for path, (_, fingerprint) in wanted.items()})
+    indexed = _index(site, wanted, noted) if is_searched else None
+    if changed or gone or indexed is not None:
+        mark = {searching.FOLDER: _searchable(wanted)} if is_searched else {}
+        _note(site, {**wanted, **mark})
     logger.info("set %d of %d pages of %s", len(changed), len(wanted), site)
     return Built(
         site=site,
         files=len(wanted),
         written=len(changed),
         removed=len(gone),
-        indexed=None,
+        indexed=indexed,
     )
+
+
+def _index(site: Path, wanted: Mapping[str, str], noted: Mapping[str, str]) -> int | None:
+    """How many pages were indexed anew; None where the index is that of the pages wanted."""
+    is_there = (site / searching.FOLDER).is_dir()
+    if is_there and noted.get(searching.FOLDER) == _searchable(wanted):
+        return None
+    return searching.index(site)
+
+
+def _searchable(wanted: Mapping[str, str]) -> str:
+    papers = sorted(item for item in wanted.items() if "/papers/" in item[0])
+    return hashlib.sha256(json.dumps(papers).encode()).hexdigest()[:32]
 
 
 def _fingerprint(file: File, press: Press) -> str:

@@ -24,6 +24,7 @@ from broadsheet.styles import Style
 FOLDER = project("reports") / "_site"
 _WEB = re.compile(r"https?://[\w.-]+(:\d+)?([/?#]\S*)?", re.IGNORECASE)
 ASSETS = ("site.css", "search.css", "search.js", "keys.js", "icon.svg")
+"""Files of that folder that pages load as they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +55,9 @@ class Press:
     @cached_property
     def words(self) -> Mapping[str, Mapping[str, str]]:
         """The interface's words by language."""
-        return tomllib.loads((FOLDER / "words.toml").read_text(encoding="utf-8"))
+        files = (FOLDER / name for name in ("words.toml", "search-words.toml"))
+        ours, search = (tomllib.loads(file.read_text(encoding="utf-8")) for file in files)
+        return {language: {**ours[language], **search[language]} for language in ours}
 
     @cached_property
     def signature(self) -> str:
@@ -92,6 +95,7 @@ class Press:
                 analysis, style, language, is_plain=True
             ),
             "line": line,
+            "band": _band,
             "is_web": lambda url: bool(url and _WEB.fullmatch(url)),
             "month": lambda date, words: words["months"].split()[date.month - 1],
             "paper_path": paper_path,
@@ -165,6 +169,13 @@ def slug(name: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:60].strip("-")
     mark = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:8]
     return f"{words}-{mark}" if words else mark
+
+
+def _band(score: int | None) -> str:
+    """The ten points that a score lies in, as the search's filter shows them."""
+    if score is None:
+        return "–"
+    return "90+" if score >= 90 else f"{score // 10 * 10}–{score // 10 * 10 + 9}"
 
 
 def _usd(amount: float | None) -> str:
