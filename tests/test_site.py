@@ -154,9 +154,18 @@ def test_front_page_leads_with_the_newest_digest_that_has_papers(site: Path) -> 
 
 
 def test_calendar_has_every_digest(site: Path) -> None:
-    marks = [a.attributes["href"] for a in page(site, "zh/calendar-2026.html").css(".months td a")]
+    marks = [a.attributes["href"] for a in page(site, "zh/calendar.html").css(".months td a")]
     cv = [f"../cv/{day}.html" for day in (DAY, NEXT, SATURDAY)]
     assert Counter(marks) == Counter([*cv, f"../agents/{DAY}.html"])
+
+
+def test_earlier_years_have_calendars_of_their_own(site: Path, lake: Lake) -> None:
+    write_digest(lake, [FIRST], date=dt.date(2024, 5, 28), language="zh")
+    build(site)
+    years = {a.attributes["href"] for a in page(site, "zh/calendar.html").css("main p a")}
+    assert years == {"calendar.html", "calendar-2024.html"}
+    marks = page(site, "zh/calendar-2024.html").css(".months td a")
+    assert [mark.attributes["href"] for mark in marks] == ["../cv/2024-05-28.html"]
 
 
 def test_topics_and_authors_list_their_papers(site: Path) -> None:

@@ -136,9 +136,9 @@ def _fronts(content: Content, press: Press, index: _Index) -> Iterator[File]:
         "voted": _most_voted(index.lines.values()),
         "pending": sum(len(issue.pending) for issue in content.issues),
     }
-    for path, language in [("index.html", press.languages[0])] + [
-        (f"{language}/index.html", language) for language in press.languages
-    ]:
+    in_each = press.languages if len(press.languages) > 1 else ()
+    fronts = {f"{language}/index.html": language for language in in_each}
+    for path, language in {"index.html": press.languages[0], **fronts}.items():
         yield _page(press, language, path, "front.html.j2", **facts)
 
 
@@ -218,9 +218,8 @@ def _calendars(content: Content, language: str, set_page: SetPage) -> Iterator[F
     years = sorted({date.year for date in days}, reverse=True)
     for year in years:
         facts = {"year": year, "years": years, "months": _months(year, days)}
-        yield set_page(f"{language}/calendar-{year}.html", "calendar.html.j2", **facts)
-        if year == years[0]:
-            yield set_page(f"{language}/calendar.html", "calendar.html.j2", **facts)
+        name = "calendar" if year == years[0] else f"calendar-{year}"
+        yield set_page(f"{language}/{name}.html", "calendar.html.j2", **facts)
 
 
 def _months(year: int, days: Mapping[dt.date, Sequence[object]]) -> list[dict[str, Any]]:
