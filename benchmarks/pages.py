@@ -1,7 +1,7 @@
 """How long the site takes: whole, search index, and one new day; of recorded or made-up days.
 
-    python benchmarks/site.py HOME               the digests of that home
-    python benchmarks/site.py --days 47 580      so many made-up days of 24 papers, two profiles
+    python benchmarks/pages.py HOME               the digests of that home
+    python benchmarks/pages.py --days 47 580      so many made-up days of 24 papers, two profiles
 
 Every build is a process of its own, with its seconds of wall and CPU; ratios are to the first.
 """
@@ -25,10 +25,10 @@ from broadsheet.lake import Lake
 
 PAPERS = 24
 BROADSHEET = [sys.executable, "-W", "ignore", "-c", "from broadsheet.cli import main; main()"]
-WORDS = (
-    "diffusion model image restoration flow matching latent token agent reasoning benchmark reward "
-    "policy video generation attention memory retrieval language vision robust efficient training"
-).split()
+WORDS = """
+diffusion model image restoration flow matching latent token agent reasoning benchmark reward
+policy video generation attention memory retrieval language vision robust efficient training
+"""
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
 
@@ -85,13 +85,8 @@ def timed(home: Path, what: str, *options: str) -> float:
 
 def write_day(home: Path, number: int) -> None:
     """A day of made-up papers: one profile features all of them, the other two."""
-    date, chance, lake = (
-        dt.date(2024, 1, 1) + dt.timedelta(number),
-        random.Random(number),
-        Lake(  # noqa: S311
-            str(home / "lake")
-        ),
-    )
+    date, lake = dt.date(2024, 1, 1) + dt.timedelta(number), Lake(str(home / "lake"))
+    chance = random.Random(number)  # noqa: S311 (papers are made up, no secrets)
     names = [f"{date:%y%m}.{number * PAPERS + n:05}" for n in range(PAPERS)]
     papers = [_paper(name, rank, chance) for rank, name in enumerate(names, 1)]
     lake.write("listings", papers, f"{number}", source="huggingface", date=date)
@@ -103,7 +98,7 @@ def write_day(home: Path, number: int) -> None:
 
 
 def _said(chance: random.Random, words: int) -> str:
-    return " ".join(chance.choices(WORDS, k=words)).capitalize() + "."
+    return " ".join(chance.choices(WORDS.split(), k=words)).capitalize() + "."
 
 
 def _paper(name: str, rank: int, chance: random.Random) -> dict[str, object]:
@@ -113,9 +108,11 @@ def _paper(name: str, rank: int, chance: random.Random) -> dict[str, object]:
         "scope": "",
         "title": _said(chance, 9),
         "abstract": " ".join(_said(chance, 18) for _ in range(9)),
-        "authors": [f"{chance.choice(WORDS).title()} {chance.randrange(3000)}" for _ in range(8)],
+        "authors": [
+            f"{chance.choice(WORDS.split()).title()} {chance.randrange(3000)}" for _ in range(8)
+        ],
         "categories": ["cs.CV"],
-        "ai_keywords": [" ".join(chance.choices(WORDS, k=2)) for _ in range(6)],
+        "ai_keywords": [" ".join(chance.choices(WORDS.split(), k=2)) for _ in range(6)],
         "upvotes": chance.randrange(120),
         "missing": [],
         "published_at": NOON,
