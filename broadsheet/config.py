@@ -136,7 +136,10 @@ class Settings(_Frozen):
     @field_validator("home", "profiles", "styles")
     @classmethod
     def _home_is_meant(cls, path: Path) -> Path:
-        return path.expanduser()
+        try:
+            return path.expanduser()
+        except RuntimeError as error:  # ~name, where nobody has that name
+            raise ValueError("there is no such user's home") from error
 
     @field_validator("lake")
     @classmethod

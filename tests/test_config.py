@@ -433,6 +433,11 @@ def test_a_home_below_the_users_own_is_found(monkeypatch: pytest.MonkeyPatch) ->
     assert load_settings({"BROADSHEET_HOME": "~/papers"}).home == Path("/srv/ada/papers")
 
 
+def test_a_home_of_nobody_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no such user"):
+        load_settings({"BROADSHEET_HOME": "~0/papers"})
+
+
 def test_unended_text_at_the_end_of_a_file_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text('arxiv_delay_seconds = 3\nlake = "x')
     with pytest.raises(UsageError, match="line 2"):
