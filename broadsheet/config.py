@@ -14,7 +14,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from broadsheet.errors import UsageError
 from broadsheet.models import EXTRACTIVE
@@ -28,6 +36,8 @@ SourceName = Literal["huggingface", "arxiv"]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 Dollars = Annotated[float, Field(ge=0)]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+Address = Annotated[str, Field(pattern=rf"^{_ADDRESS}$", max_length=254)]
 
 
 class _Frozen(BaseModel):
@@ -122,6 +132,24 @@ class Settings(_Frozen):
     """Age of a Prefect run, days, from which maintenance removes it; the table `runs` stays."""
     max_input_chars: Annotated[int, Field(ge=2000)] = 60_000
     """Longest text of a paper put to a model; whole sections are dropped beyond it."""
+    site_url: Url | None = None
+    """Where the built site is published: `<site_url>/<profile>/<date>.html` is a digest's page."""
+    smtp_host: str = ""
+    """Mail server that takes the digests to be mailed; profiles say to whom."""
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Default: 587 with `starttls`, 465 with `tls`, 25 with `none`."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection to it is encrypted; its certificate is verified."""
+    smtp_user: str = ""
+    """Whom to log in as; nobody without."""
+    smtp_password: SecretStr = SecretStr("")
+    """From the environment only."""
+    mail_from: Annotated[str, Field(pattern=rf"^({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)?$")] = ""
+    """Sender of the mails: an address, or `Name <address>`."""
+    deliver_days: Annotated[int, Field(ge=0, le=366)] = 3
+    """Age of a digest, days, up to which it is delivered without being asked to."""
+    resend_completed: bool = False
+    """A digest that was delivered partial is delivered once more when it is complete."""
     is_sample: bool = False
     """Digests are made from the embedded sample day and say so; `--sample` sets it."""
     site_url: Url | None = None
@@ -170,6 +198,12 @@ class Settings(_Frozen):
         inside = Path(self.lake_root).absolute().is_relative_to(self.home.absolute())
         if self.warehouse_paths == "relative" and not inside:
             raise ValueError(f"relative warehouse_paths need the lake inside home {self.home}")
+        return self
+
+    @model_validator(mode="after")
+    def _password_is_not_told_to_everybody(self) -> Settings:
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("smtp_user needs smtp_security starttls or tls")
         return self
 
     @property
@@ -233,6 +267,23 @@ class Selection(_Frozen):
     """A paper featured for this profile within so many days before is not featured again."""
 
 
+class Delivery(_Frozen):
+    """Where a digest is sent when it is published: by mail, or to one chat."""
+
+    to: tuple[Address, ...] = ()
+    """Mail addresses; each gets a mail of its own."""
+    url_variable: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+    """Name of the environment variable that holds the chat's Apprise URL, which is a secret."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Delivery:
+        if bool(self.to) == bool(self.url_variable):
+            raise ValueError("a delivery needs either to or url_variable")
+        if self.url_variable and self.url_variable.startswith(PREFIX):
+            raise ValueError(f"{PREFIX}… are settings; give the variable another name")
+        return self
+
+
 class Profile(_Frozen):
     """One reader: what is scanned, how it is scored and selected, and how it is written up."""
 
@@ -248,6 +299,7 @@ class Profile(_Frozen):
     negative: tuple[Interest, ...] = ()
     scoring: Scoring = Scoring()
     selection: Selection = Selection()
+    delivery: tuple[Delivery, ...] = ()
 
     @model_validator(mode="after")
     def _arxiv_needs_categories(self) -> Profile:
@@ -270,11 +322,20 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     file = Path(environ.get(f"{PREFIX}CONFIG", "broadsheet.toml"))
     values = _read_toml(file) if file.exists() or f"{PREFIX}CONFIG" in environ else {}
     _refuse_unknown(values, Settings.model_fields, f"setting in {file}")
+    _refuse_password(values, file)
     given = _from_environment(environ, values.get("models", []))
     settings = _validated(Settings, {**values, **given, **overrides}, _place(file, values, given))
     if not settings.profiles.is_dir() and "profiles" not in settings.model_fields_set:
         settings = settings.model_copy(update={"profiles": project("profiles")})
     return settings
+
+
+def _refuse_password(values: Mapping[str, object], file: Path) -> None:
+    if "smtp_password" in values:
+        raise UsageError(
+            f"cannot take smtp_password from {file}: a secret has no place in a file of settings",
+            f"remove it there and set {PREFIX}SMTP_PASSWORD in the environment",
+        )
 
 
 def _place(file: Path, values: Mapping[str, object], given: Mapping[str, object]) -> str:
@@ -379,6 +440,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "negative": Interest,
     "scoring": Scoring,
     "selection": Selection,
+    "delivery": Delivery,
 }
 
 

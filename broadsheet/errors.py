@@ -11,6 +11,7 @@
     ├── Stopped                 work that was given up because its run ends
     ├── SiteError               the built site cannot be written or indexed
     ├── StateError              quotas and money that workers share: the store cannot be used
+    ├── DeliveryError           a digest that did not reach a mailbox or chat, or may not have
     └── ModelError              a language model's call that gave no usable answer
         └── UnusableAnswer      it answered, but not what was asked
 
@@ -75,6 +76,28 @@ class Stopped(BroadsheetError):
 
 class StateError(BroadsheetError):
     """The store of what workers share of quotas and money cannot be used."""
+
+
+class NotSent(StrEnum):
+    """What a failed delivery means for the next try."""
+
+    TEMPORARY = "temporary"
+    """It did not arrive, and may another time."""
+    UNREACHABLE = "unreachable"
+    """As temporary: there was no connection, and there is none for others there either."""
+    PERMANENT = "permanent"
+    """It did not arrive, and will not before something is changed."""
+    UNKNOWN = "unknown"
+    """It may have arrived."""
+
+
+class DeliveryError(BroadsheetError):
+    """A published digest did not reach a mailbox or a chat, or nobody knows; `kind` says which."""
+
+    def __init__(self, message: str, remedy: str = "", kind: NotSent = NotSent.TEMPORARY) -> None:
+        super().__init__(message, remedy)
+        self.args = (self.message, self.remedy, kind)
+        self.kind = kind
 
 
 class FaultKind(StrEnum):

@@ -62,6 +62,14 @@ def redact(text: str) -> str:
     return _STANDING.sub(_keep_the_name, text)
 
 
+def hide(secret: str) -> None:
+    """Let `redact` know a secret that the environment holds under a name which does not say so."""
+    _hidden.add(secret)
+
+
+_hidden: set[str] = set()
+
+
 def _keep_the_name(found: re.Match[str]) -> str:
     return f"{next(filter(None, found.groups()))}{REDACTED}"
 
@@ -70,7 +78,8 @@ _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
 
 
 def _secrets() -> Iterator[str]:
-    """What the environment keeps secret, passwords inside URLs included."""
+    """What is told to be secret, and what the environment keeps so, passwords in URLs included."""
+    yield from sorted(_hidden)
     for name, value in os.environ.items():
         if len(value) < _SHORTEST:
             continue
