@@ -9,6 +9,7 @@ from broadsheet.analysis.ledger import Ledger
 from broadsheet.analysis.parking import Parking
 from broadsheet.analysis.prices import price_of, refuse_unpriced
 from broadsheet.config import Model, Settings, load_profile, load_settings, profile_names
+from broadsheet.delivery.findings import findings as deliveries
 from broadsheet.errors import BroadsheetError
 from broadsheet.lake import Lake
 from broadsheet.maintaining import plan
@@ -36,6 +37,7 @@ def examine() -> list[str]:
             findings.append(f"ok    profile {name}: {profile.title}")
         except BroadsheetError as error:
             findings.append(f"FAIL  profile {name}: {error}; {error.remedy}")
+    findings += _deliveries(settings)
     damaged = lake.quarantine_damaged()
     findings += [f"warn  damaged and moved aside: {path}; run its date again" for path in damaged]
     return findings + _tables(lake) + _upkeep(settings, lake) + check(lake)
@@ -66,6 +68,13 @@ def _model(model: Model, parking: Parking) -> str:
         else "price unknown"
     )
     return f"ok    model {model.name}: {known}"
+
+
+def _deliveries(settings: Settings) -> list[str]:
+    try:
+        return deliveries(settings)
+    except BroadsheetError as error:
+        return [f"FAIL  deliveries: {error}; {error.remedy}"]
 
 
 def _money(ledger: Ledger) -> list[str]:

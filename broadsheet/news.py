@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from broadsheet.config import Settings
+from broadsheet.delivery.delivering import Delivered
 from broadsheet.editions import Edition
 from broadsheet.errors import NotPublishedYet, SourceError, StateError
 from broadsheet.ingest import Ingested
@@ -35,7 +36,18 @@ DIGEST_EVENTS = {
 SOURCE_DOWN, SOURCE_UP = "broadsheet.source.down", "broadsheet.source.up"
 VOLUME_LOW = "broadsheet.volume.low"
 RUN_FAILED, RUN_RECOVERED = "broadsheet.run.failed", "broadsheet.run.recovered"
-EVENTS = (*DIGEST_EVENTS.values(), SOURCE_DOWN, SOURCE_UP, VOLUME_LOW, RUN_FAILED, RUN_RECOVERED)
+DELIVERY_FAILED = "broadsheet.delivery.failed"
+DELIVERY_RECOVERED = "broadsheet.delivery.recovered"
+EVENTS = (
+    *DIGEST_EVENTS.values(),
+    SOURCE_DOWN,
+    SOURCE_UP,
+    VOLUME_LOW,
+    RUN_FAILED,
+    RUN_RECOVERED,
+    DELIVERY_FAILED,
+    DELIVERY_RECOVERED,
+)
 """The names of all that is told; docs/automations.md lists them."""
 
 _KEPT_SECONDS = 400 * 86400.0
@@ -163,6 +175,26 @@ def of_run(subject: str, name: str, error: BaseException | None) -> News:
         said="failed" if error else "ended",
         is_usual=error is None,
         payload={"run": name, "message": redact(str(error) or repr(error)) if error else ""},
+    )
+
+
+def of_delivery(delivered: Delivered) -> News:
+    """That a digest did not reach a reader, or may not have; or that it did after all."""
+    edition = {"profile": delivered.profile, "date": str(delivered.date)}
+    return News(
+        event=DELIVERY_RECOVERED if delivered.is_sent else DELIVERY_FAILED,
+        subject=f"broadsheet.delivery.{delivered.profile}.{delivered.date}.{delivered.target.key}",
+        name=f"{delivered.profile} {delivered.date} to {delivered.target}",
+        said=str(delivered.standing),
+        is_usual=delivered.is_sent,
+        labels=_labels(edition),
+        payload={
+            **edition,
+            "target": delivered.target.name,
+            "standing": str(delivered.standing),
+            "message": redact(delivered.message),
+            "remedy": redact(delivered.remedy),
+        },
     )
 
 

@@ -1,8 +1,8 @@
 """What workers share and the lake does not hold: quotas used, models parked, money reserved.
 
 A SQLite file for all processes of one machine, or a PostgreSQL database for several machines: the
-same SQL. It holds no facts: deleted, it is made anew, and only what was used of today's quotas and
-budgets is forgotten.
+same SQL. Deleted, it is made anew; forgotten is what was used of today's quotas and budgets, and
+that the digests of the last days were delivered.
 """
 
 from __future__ import annotations

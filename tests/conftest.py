@@ -22,6 +22,7 @@ from uuid import uuid4
 import httpx
 import pyarrow as pa
 import pytest
+from post import PostOffice
 
 from broadsheet.lake import Lake
 
@@ -333,3 +334,20 @@ def world(running: World, server: None, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setenv("BROADSHEET_ARXIV_URL", running.url)
     monkeypatch.setenv("OPENAI_API_BASE", f"{running.url}/v1")
     return running
+
+
+@pytest.fixture
+def post_office(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PostOffice]:
+    """A mail server without TLS, which the settings name; the profiles' folder is empty."""
+    office = PostOffice()
+    for name, value in {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(office.port),
+        "SMTP_SECURITY": "none",
+        "MAIL_FROM": "The Kite <news@example.org>",
+        "PROFILES": str(tmp_path / "profiles"),
+    }.items():
+        monkeypatch.setenv(f"BROADSHEET_{name}", value)
+    (tmp_path / "profiles").mkdir()
+    yield office
+    office.close()
