@@ -23,6 +23,7 @@ for command in (
     making.run,
     making.backfill,
     making.repair,
+    making.deliver,
     history.sql,
     history.chart,
     history.import_,

@@ -6,6 +6,7 @@ select_papers    threshold, the best few, not featured before
 fetch_fulltext   the text of each pick
 analyze_paper    the style's sections for each, or its own sentences
 publish_digest   lake, reports, artifacts
+deliver          to the profile's mailboxes and chats what is due, each once
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from broadsheet.editions import Edition, alone, open_edition
 from broadsheet.models import Analysis, Pick
 from broadsheet.publishing import Published
 from tasks.analyses import analyze_papers
+from tasks.deliveries import deliver
 from tasks.digests import as_state, publish_digest, record_run, tag_run
 from tasks.papers import fetch_fulltext, hear, ingest_listings, score_papers, select_papers
 from tasks.runners import open_runner
@@ -58,6 +60,7 @@ def digest(profile: str, date: dt.date, refresh: bool = True) -> State[Published
         picks = select_papers(edition, scores)
         analyses = write_up(edition, picks)
         published = publish_digest(edition, heard, scores, picks, analyses)
+    deliver(edition.settings, [profile])
     return as_state(published)
 
 

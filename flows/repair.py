@@ -4,6 +4,7 @@ find_missed      papers read from the abstract for want of arXiv's page
 look_again       such a page, into the lake if it has appeared
 find_editions    digests with a paper that waits for a model, or whose page is there by now
 repair_digest    each of them in its own flow run; one that fails stops no other
+deliver          to mailboxes and chats what is due, also what failed before
 
     read_issue         the digest as it was published, and which of its papers are open
     fetch_fulltext     the text of each open paper
@@ -34,6 +35,7 @@ from broadsheet.repairing import (
 from flows.digest import PER_EDITION, RECORDED, threads, write_up
 from flows.parameters import Profiles
 from tasks.batches import attempt
+from tasks.deliveries import deliver
 from tasks.digests import as_state, sum_up, tag_run
 from tasks.papers import look_again
 from tasks.repairs import republish_digest
@@ -64,6 +66,7 @@ def repair(profiles: Profiles = (), since: dt.date | None = None) -> State[Any]:
     look_again.map(missed, unmapped(opened)).result()
     editions = find_editions(opened)
     states = [attempt(_repaired, one) for one in editions]
+    deliver(opened.settings, opened.profiles)
     build_site()
     return sum_up(editions, states)
 

@@ -1,4 +1,4 @@
-"""Commands that make digests: `run`, `backfill`, `repair`."""
+"""Commands that make digests and send them: `run`, `backfill`, `repair`, `deliver`."""
 
 from __future__ import annotations
 
@@ -193,3 +193,35 @@ def repair(
     if not published:
         print("nothing to repair")
     raise typer.Exit(_report(published, show=False))
+
+
+def deliver(
+    date: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="Whatever its age. Default: all that are due."),
+    ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Which profile; repeat for several. Default: all.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also what was sent before, or may have been.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Send published digests to their mailboxes and chats, each once."""
+    from broadsheet.config import load_settings
+    from broadsheet.delivery.delivering import Request
+    from broadsheet.delivery.delivering import deliver as send
+    from broadsheet.redaction import redact_logs
+
+    names, day = prepared(profile or []), calendar_day(date) if date else None
+    request = Request(
+        settings=load_settings(), profiles=names, date=day, is_again=again, is_dry=dry_run
+    )
+    redact_logs()
+    done = send(request)
+    print("\n".join(map(str, done)) or "nothing to deliver")
+    raise typer.Exit(0 if all(one.is_good for one in done) else 1)
