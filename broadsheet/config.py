@@ -132,8 +132,6 @@ class Settings(_Frozen):
     """Age of a Prefect run, days, from which maintenance removes it; the table `runs` stays."""
     max_input_chars: Annotated[int, Field(ge=2000)] = 60_000
     """Longest text of a paper put to a model; whole sections are dropped beyond it."""
-    site_url: Url | None = None
-    """Where the built site is published: `<site_url>/<profile>/<date>.html` is a digest's page."""
     smtp_host: str = ""
     """Mail server that takes the digests to be mailed; profiles say to whom."""
     smtp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
@@ -153,7 +151,8 @@ class Settings(_Frozen):
     is_sample: bool = False
     """Digests are made from the embedded sample day and say so; `--sample` sets it."""
     site_url: Url | None = None
-    """Where the built site is published: the base of the addresses in feeds and messages."""
+    """Where the built site is published: the base of the addresses in feeds and messages, where
+    `<site_url>/<profile>/<date>.html` is a digest's page."""
     site_title: Annotated[str, Field(min_length=1)] = "Broadsheet"
     """The nameplate of the built site."""
     build_site: bool = False
