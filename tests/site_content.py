@@ -49,7 +49,8 @@ def write_history(lake: Lake) -> None:
     write_list(lake, *grown, at=NOON + HOUR)
     write_list(lake, *grown, date=NEXT, at=NOON + 24 * HOUR)
     write_scores(lake, {"paper_id": FIRST, "position": 1}, {"paper_id": SECOND, "position": 2})
-    write_analysis(lake, FIRST)
+    chinese = {**SECTIONS["cv"], "innovation": "用灯笼逐个计数光子，鲁棒性更好。"}
+    write_analysis(lake, FIRST, sections=json.dumps(chinese))
     write_analysis(
         lake,
         SECOND,
