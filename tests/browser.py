@@ -37,7 +37,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from xml.etree import ElementTree
 
@@ -150,13 +150,11 @@ class Handler(SimpleHTTPRequestHandler):
     under = "/"
     more: Mapping[str, str] = {}
 
-    def do_GET(self) -> None:
+    def send_head(self) -> Any:
         if not self.path.startswith(self.under):
             return self.send_error(404)
         self.path = "/" + self.path[len(self.under) :]
-        super().do_GET()
-
-    do_HEAD = do_GET  # noqa: N815 (http.server's name)
+        return super().send_head()
 
     def list_directory(self, path: object) -> None:
         self.send_error(404)
@@ -173,7 +171,7 @@ class Handler(SimpleHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     """Says nothing of a browser that goes away in the middle of an answer."""
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -19,7 +19,7 @@ from browser import (
     too_wide,
     visit,
 )
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, Route, TimeoutError, expect
 from search_site import PaperPage, words, write_site
 
 from broadsheet.errors import SiteError
@@ -105,6 +105,12 @@ def at(site: Site, query: str = "", language: str = "zh") -> str:
     return site.at(f"{language}/search.html{query}")
 
 
+def search(page: Page, address: str) -> None:
+    """Open a search, and wait for its answer or its failure."""
+    visit(page, address)
+    page.wait_for_selector("#search-results[aria-busy=false]", state="attached")
+
+
 def ask(page: Page, question: str) -> None:
     """Type a question and press Enter."""
     page.fill("#search-q", question)
@@ -116,7 +122,7 @@ def shows(page: Page, *papers: PaperPage, in_order: bool = False) -> None:
     titles = [paper.title for paper in papers]
     arguments = [titles, in_order, counted(page, len(papers))]
     try:
-        page.wait_for_function(SHOWN, arg=arguments, timeout=10_000)
+        page.wait_for_function(SHOWN, arg=arguments, timeout=20_000)
     except TimeoutError:
         found = page.locator("#search-results h2").all_inner_texts()
         pytest.fail(f"{page.inner_text('#search-status')} {found}, not {titles}: {page.url}")
@@ -134,7 +140,7 @@ def test_a_chinese_page_is_found_by_phrases_of_both_languages(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site))
+    search(page, at(site))
     for question, papers in {
         "图像复原": [FLOW],
         "流匹配": [FLOW],
@@ -165,7 +171,7 @@ def test_an_english_page_is_found_by_words_and_phrases(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site, language="en"))
+    search(page, at(site, language="en"))
     for question, papers in {
         "flow matching": [ENGLISH, PHRASES],
         '"flow matching"': [ENGLISH],
@@ -182,7 +188,7 @@ def test_a_result_leads_to_its_page_and_shows_where_it_matches(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site, "?q=图像复原"))
+    search(page, at(site, "?q=图像复原"))
     shows(page, FLOW)
     assert "".join(page.locator("mark").all_inner_texts()) == "图像复原"
     assert page.inner_text(".excerpt") == FLOW.text
@@ -208,14 +214,14 @@ def test_filters_narrow(opened: tuple[Page, Log], site: Site) -> None:
         "?q=图像 匹配&profile=hf": [FLOW],
         "?profile=agents&score=90%2B": [],
     }.items():
-        visit(page, at(site, query))
+        search(page, at(site, query))
         shows(page, *papers)
 
 
 @pytest.mark.browser
 def test_a_filter_alone_loads_no_words_but_one(opened: tuple[Page, Log], site: Site) -> None:
     page, log = opened
-    visit(page, at(site, "?profile=hf"))
+    search(page, at(site, "?profile=hf"))
     shows(page, FLOW)
     assert page.inner_text(".excerpt") == FLOW.text
     assert len([one for one in log.requests if one.endswith(".pf_index")]) == 1
@@ -224,7 +230,7 @@ def test_a_filter_alone_loads_no_words_but_one(opened: tuple[Page, Log], site: S
 @pytest.mark.browser
 def test_filters_are_offered_with_their_counts(opened: tuple[Page, Log], site: Site) -> None:
     page, _ = opened
-    visit(page, at(site))
+    search(page, at(site))
     page.click("summary")
     labels = page.locator("[data-filter=profile] label").all_inner_texts()
     assert [one.split() for one in labels] == [["agents", "1"], ["cv", "28"], ["hf", "1"]]
@@ -238,7 +244,7 @@ def test_papers_are_sorted_by_date_and_by_score_as_a_number(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site, "?from=2025-12"))
+    search(page, at(site, "?from=2025-12"))
     shows(page, AGENTS, STRANGE, FLOW, MAMBA, in_order=True)
     page.select_option("select[name=sort]", "score")
     shows(page, FLOW, STRANGE, MAMBA, AGENTS, in_order=True)
@@ -251,7 +257,7 @@ def test_papers_are_sorted_by_date_and_by_score_as_a_number(
 @pytest.mark.browser
 def test_the_best_match_comes_first(opened: tuple[Page, Log], site: Site) -> None:
     page, _ = opened
-    visit(page, at(site, "?q=matching", language="en"))
+    search(page, at(site, "?q=matching", language="en"))
     shows(page, PHRASES, ENGLISH, in_order=True)
 
 
@@ -260,7 +266,7 @@ def test_the_back_button_restores_a_search_and_an_address_can_be_shared(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site))
+    search(page, at(site))
     ask(page, "图像")
     shows(page, FLOW, MAMBA)
     page.click("summary")
@@ -273,7 +279,7 @@ def test_the_back_button_restores_a_search_and_an_address_can_be_shared(
     page.go_forward()
     shows(page, FLOW)
     assert page.is_checked("input[value=hf]")
-    visit(page, shared)
+    search(page, shared)
     shows(page, FLOW)
     assert page.input_value("#search-q") == "图像"
     page.click("button[type=reset]")
@@ -282,11 +288,26 @@ def test_the_back_button_restores_a_search_and_an_address_can_be_shared(
 
 
 @pytest.mark.browser
+def test_what_is_typed_before_the_index_is_there_is_kept(
+    opened: tuple[Page, Log], site: Site
+) -> None:
+    page, _ = opened
+    waiting: list[Route] = []
+    page.context.route("**/pagefind.js", lambda route: waiting.append(route))
+    with page.expect_request("**/pagefind.js"):
+        page.goto(at(site, "?q=图像"))
+    page.fill("#search-q", "mamba")
+    waiting[0].continue_()
+    shows(page, MAMBA)
+    assert page.input_value("#search-q") == "mamba"
+
+
+@pytest.mark.browser
 def test_answers_come_while_typing_and_leave_the_history_alone(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site))
+    search(page, at(site))
     before = page.evaluate("history.length")
     page.locator("#search-q").press_sequentially("mamba", delay=20)
     shows(page, MAMBA)
@@ -298,7 +319,7 @@ def test_more_results_come_when_asked_and_take_the_focus(
     opened: tuple[Page, Log], site: Site
 ) -> None:
     page, _ = opened
-    visit(page, at(site, "?q=共同词"))
+    search(page, at(site, "?q=共同词"))
     results = page.locator("#search-results li")
     for count in (10, 20, 25):
         expect(results).to_have_count(count)
@@ -314,11 +335,11 @@ def test_more_results_come_when_asked_and_take_the_focus(
 @pytest.mark.browser
 def test_hostile_text_is_shown_as_text(opened: tuple[Page, Log], site: Site) -> None:
     page, _ = opened
-    visit(page, at(site, "?q=hostileword"))
+    search(page, at(site, "?q=hostileword"))
     shows(page, STRANGE)
     assert page.locator("#search-results").locator("img, script, b").count() == 0
     assert HOSTILE.split()[0] in page.inner_text(".excerpt")
-    visit(page, at(site, "?q=<img src=x onerror=window.hit=3>&profile=<b>"))
+    search(page, at(site, "?q=<img src=x onerror=window.hit=3>&profile=<b>"))
     expect(page.locator("#search-status")).not_to_be_empty()
 
 
@@ -328,7 +349,7 @@ def test_all_works_from_a_server_that_sends_the_policy_itself(browser: Browser, 
 
     headers = {"Content-Security-Policy": POLICY}
     with serve(site.folder, "/", headers) as strict, page_of(browser, strict) as (page, log):
-        visit(page, at(strict, "?q=鲁棒性"))
+        search(page, at(strict, "?q=鲁棒性"))
         shows(page, FLOW)
     assert not log.problems
 
@@ -337,7 +358,7 @@ def test_all_works_from_a_server_that_sends_the_policy_itself(browser: Browser, 
 def test_a_missing_index_is_told(browser: Browser, tmp_path: Path) -> None:
     write_site(tmp_path / "site", {"en": []})
     with serve(tmp_path / "site") as bare, page_of(browser, bare) as (page, _):
-        visit(page, at(bare, language="en"))
+        search(page, at(bare, language="en"))
         assert page.inner_text("#search-status") == words("en")["search_failed"]
 
 

@@ -27,9 +27,9 @@
     return new URLSearchParams(fields).toString();
   }
 
-  function fill() {
+  function fill(fields = form.elements) {
     const asked = new URLSearchParams(location.search);
-    for (const field of form.elements) {
+    for (const field of fields) {
       if (field.type === "checkbox") field.checked = asked.getAll(field.name).includes(field.value);
       else if (field.name) field.value = asked.get(field.name) ?? "";
       if (field.selectedIndex === -1) field.selectedIndex = 0;
@@ -145,6 +145,7 @@
 
   async function show() {
     const turn = ++latest;
+    list.ariaBusy = "true";
     const found = await find(new FormData(form));
     if (turn !== latest) return;
     list.replaceChildren();
@@ -160,18 +161,21 @@
     };
     more.onclick = () => next(true).catch(failed);
     await next(false);
+    if (turn === latest) list.ariaBusy = "false";
   }
 
   const failed = (error) => {
+    list.ariaBusy = "false";
     status.textContent = form.dataset.failed;
     console.error(error);
   };
   const ask = () => show().catch(failed);
 
   async function start() {
+    fill();
     pagefind = await import(new URL("pagefind/pagefind.js", root));
     offer(await pagefind.filters());
-    fill();
+    fill([...form.elements].filter((field) => field.name !== "q")); // there, somebody may be typing by now
     let typing;
     form.addEventListener("input", (event) => {
       clearTimeout(typing);
