@@ -17,6 +17,7 @@ import pytest
 from builders import DAY, HOUR, NOON
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
 
 from broadsheet.site.feeds import (
     Entry,
@@ -214,3 +215,22 @@ def test_what_strangers_wrote_never_breaks_a_feed(
     assert len(Xml.fromstring(as_opml(title, [feed])).findall("body/outline")) == 1
     assert as_atom(feed) == as_atom(feed)
     assert not feedparser.parse(as_atom(feed)).bozo
+
+
+def letters(text: str | None) -> str:
+    """What is certainly to be read of a text, whatever is dropped around it."""
+    return "".join(c for c in text or "" if c.isalnum() or c in "<>&]'\"")
+
+
+@given(summary=strangers)
+@example(summary="<img src=https://evil.example/pixel> a")
+@example(summary="f<T> is &lt; than g")
+@settings(max_examples=150, deadline=None)
+def test_a_summary_is_text_where_rss_is_read_as_html(summary: str) -> None:
+    feed = replace(FEED, entries=(replace(ENTRY, summary=summary),))
+    item = check_rss(as_rss(feed)).find("item")
+    assert item is not None
+    page = LexborHTMLParser(f"<body>{item.findtext('description')}")
+    assert page.body is not None
+    assert [node.tag for node in page.css("body *")] == []
+    assert letters(page.body.text()) == letters(summary)

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
+from html import escape
 from xml.etree import ElementTree as Xml
 
 from broadsheet.rendering import printable
@@ -129,7 +130,8 @@ def _add_item(channel: Xml.Element, entry: Entry) -> None:
     _add(item, "pubDate", format_datetime(entry.published_at))
     for tag in entry.tags:
         _add(item, "category", tag)
-    _add(item, "description", entry.summary)
+    # HTML, unlike all else: https://www.rssboard.org/rss-profile#data-types-characterdata
+    _add(item, "description", escape(entry.summary, quote=False))
     _add(item, "content:encoded", entry.html)
     _add(item, "atom:updated", _rfc3339(entry.updated_at))
 
