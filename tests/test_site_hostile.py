@@ -10,9 +10,9 @@ from functools import cache
 import pyarrow as pa
 import pytest
 from builders import DAY, NOON, SECTIONS, an_analysis
+from feed_rules import check_atom, check_json, check_rss
 from hypothesis import example, given, settings
 from selectolax.lexbor import LexborHTMLParser
-from test_feeds import check_atom, check_json, check_rss
 from test_hostile import is_allowed, texts
 
 from broadsheet.charts import CHARTS

@@ -1,7 +1,8 @@
 """Feeds: Atom (RFC 4287), RSS 2.0, JSON Feed 1.1 and OPML 2.0; the same entries, the same bytes.
 
 Nothing here asks the clock: an entry's instants are those of its digest, a feed's the newest of its
-entries'. What XML cannot hold is dropped from strangers' text (https://www.w3.org/TR/xml/#charsets).
+entries'. What XML cannot hold is dropped from strangers' text (https://www.w3.org/TR/xml/#charsets),
+once and before anything is written, so that the formats say the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
 from html import escape
 from xml.etree import ElementTree as Xml
@@ -25,7 +26,6 @@ _OURS = uuid.UUID("6a0f7f4e-5d0c-5b7e-9c55-0f6b1f4d2a11")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ATOM = "http://www.w3.org/2005/Atom"
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NONCHARACTERS = re.compile(
     "[\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
@@ -80,6 +80,7 @@ def entry_id(profile: str, date: dt.date | None = None) -> str:
 
 def as_atom(feed: Feed) -> bytes:
     """The feed in Atom; its entries' content is HTML."""
+    feed = _readable(feed)
     root = Xml.Element("feed", {"xmlns": _ATOM, "xml:lang": feed.language})
     _add(root, "id", feed.id)
     _add(root, "title", feed.title)
@@ -108,14 +109,15 @@ def _add_entry(root: Xml.Element, entry: Entry) -> None:
 
 def as_rss(feed: Feed) -> bytes:
     """The feed in RSS; `description` is the summary, `content:encoded` the whole."""
+    feed = _readable(feed)
     root = Xml.Element("rss", {"version": "2.0", "xmlns:atom": _ATOM, "xmlns:content": _CONTENT})
-    channel = _add(root, "channel")
+    channel = _add(root, "channel", **{"xml:lang": feed.language})
     _add(channel, "title", feed.title)
     _add(channel, "link", feed.url)
     _add(channel, "description", feed.subtitle)
     _add(channel, "language", feed.language)
     if feed.entries:
-        _add(channel, "lastBuildDate", format_datetime(feed.updated_at))
+        _add(channel, "lastBuildDate", _rfc822(feed.updated_at))
     _add(channel, "atom:link", rel="self", type="application/rss+xml", href=f"{feed.base}{RSS}")
     for entry in feed.entries:
         _add_item(channel, entry)
@@ -127,7 +129,7 @@ def _add_item(channel: Xml.Element, entry: Entry) -> None:
     _add(item, "title", entry.title)
     _add(item, "link", entry.url)
     _add(item, "guid", entry.id, isPermaLink="false")
-    _add(item, "pubDate", format_datetime(entry.published_at))
+    _add(item, "pubDate", _rfc822(entry.published_at))
     for tag in entry.tags:
         _add(item, "category", tag)
     # HTML, unlike all else: https://www.rssboard.org/rss-profile#data-types-characterdata
@@ -138,14 +140,15 @@ def _add_item(channel: Xml.Element, entry: Entry) -> None:
 
 def as_json(feed: Feed) -> bytes:
     """The feed as JSON."""
+    feed = _readable(feed)
     told = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": _clean(feed.title),
-        "description": _clean(feed.subtitle),
+        "title": feed.title,
+        "description": feed.subtitle,
         "home_page_url": feed.url,
         "feed_url": f"{feed.base}{JSON}",
         "language": feed.language,
-        "authors": [{"name": _clean(feed.author)}],
+        "authors": [{"name": feed.author}],
         "items": [_item(entry) for entry in feed.entries],
     }
     return json.dumps(told, ensure_ascii=False, indent=1).encode()
@@ -155,27 +158,27 @@ def _item(entry: Entry) -> dict[str, object]:
     return {
         "id": entry.id,
         "url": entry.url,
-        "title": _clean(entry.title),
-        "content_html": _clean(entry.html),
-        "summary": _clean(entry.summary),
+        "title": entry.title,
+        "content_html": entry.html,
+        "summary": entry.summary,
         "date_published": _rfc3339(entry.published_at),
         "date_modified": _rfc3339(entry.updated_at),
-        "tags": [_clean(tag) for tag in entry.tags],
+        "tags": list(entry.tags),
     }
 
 
 def as_opml(title: str, feeds: Sequence[Feed]) -> bytes:
     """A list of the feeds, for a reader to subscribe to all of them."""
     root = Xml.Element("opml", {"version": "2.0"})
-    _add(_add(root, "head"), "title", title)
+    _add(_add(root, "head"), "title", _line(title))
     body = _add(root, "body")
-    for feed in feeds:
+    for feed in map(_readable, feeds):
         _add(
             body,
             "outline",
             type="rss",
-            text=_clean(feed.title),
-            title=_clean(feed.title),
+            text=feed.title,
+            title=feed.title,
             xmlUrl=f"{feed.base}{ATOM}",
             htmlUrl=feed.url,
             language=feed.language,
@@ -184,9 +187,8 @@ def as_opml(title: str, feeds: Sequence[Feed]) -> bytes:
 
 
 def _add(parent: Xml.Element, name: str, text: str = "", /, **attributes: str) -> Xml.Element:
-    clean = {key: _clean(value) for key, value in attributes.items()}
-    element = Xml.SubElement(parent, name, clean)
-    element.text = _clean(text) or None
+    element = Xml.SubElement(parent, name, attributes)
+    element.text = text or None
     return element
 
 
@@ -196,10 +198,40 @@ def _written(root: Xml.Element) -> bytes:
     return written + b"\n"
 
 
+def _readable(feed: Feed) -> Feed:
+    """The feed with its words as any reader may show them."""
+    return replace(
+        feed,
+        title=_line(feed.title),
+        subtitle=_line(feed.subtitle),
+        author=_line(feed.author),
+        entries=tuple(_readable_entry(entry) for entry in feed.entries),
+    )
+
+
+def _readable_entry(entry: Entry) -> Entry:
+    """Validators refuse a blank title or tag: an address stands in for the one, the other goes."""
+    return replace(
+        entry,
+        title=_line(entry.title) or entry.url,
+        html=_clean(entry.html),
+        summary=_line(entry.summary),
+        tags=tuple(line for tag in entry.tags if (line := _line(tag))),
+    )
+
+
+def _line(text: str) -> str:
+    return " ".join(_clean(text).split())
+
+
 def _clean(text: str) -> str:
-    """The text without what XML forbids or no reader should see."""
-    return _NONCHARACTERS.sub("", _NOT_XML.sub("", printable(text)))
+    """The text without what no reader should see; none of what XML forbids is left."""
+    return _NONCHARACTERS.sub("", printable(text))
 
 
 def _rfc3339(instant: dt.datetime) -> str:
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _rfc822(instant: dt.datetime) -> str:
+    return format_datetime(instant.astimezone(dt.UTC))
