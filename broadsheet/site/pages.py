@@ -60,7 +60,6 @@ class _Index:
     lines: Mapping[str, Line]
     topics: Mapping[str, tuple[Line, ...]]
     authors: Mapping[str, tuple[Line, ...]]
-    kinds: Mapping[str, str]
     featured: Mapping[str, tuple[Feature, ...]]
 
 
@@ -100,12 +99,10 @@ def _index(content: Content) -> _Index:
             topics[topic].append(lines[key])
         for author in dict.fromkeys(paper.authors):
             authors[author].append(lines[key])
-    kinds = {name: "keyword" for p in content.papers.values() for name in p.keywords}
     return _Index(
         lines=lines,
         topics=_frequent(topics, LEAST["topics"]),
         authors=_frequent(authors, LEAST["authors"]),
-        kinds=kinds,
         featured={key: tuple(of_it) for key, of_it in featured.items()},
     )
 
