@@ -111,7 +111,7 @@ def test_the_lake_may_be_elsewhere_by_any_url_that_can_be_opened() -> None:
 def test_every_setting_has_an_environment_variable(name: str) -> None:
     values = {"models": "a/b", "is_sample": "true", "task_runner": "dask", "usual_share": "0.9"}
     values |= {"warehouse_paths": "relative", "smtp_security": "tls", "mail_from": "a@b.org"}
-    values |= {"resend_completed": "true"}
+    values |= {"resend_completed": "true", "build_site": "true"}
     numbers = {"max_input_chars": "2001", "parallel_digests": "3"}
     urls = {"huggingface_url", "arxiv_api_url", "arxiv_url", "arxiv_oai_url", "site_url"}
     value = values.get(name) or numbers.get(name) or ("http://127.0.0.1:1" if name in urls else "2")

@@ -321,6 +321,15 @@ def test_extracts_that_say_the_same_are_shown_once(lake: Lake, tmp_path: Path) -
     assert len(read.said[FIRST]) == 1
 
 
+def test_analyses_of_one_instant_always_come_in_one_order(lake: Lake) -> None:
+    write_digest(lake, [FIRST], language="zh")
+    for question in ("q2", "q3", "q1"):
+        write_analysis(lake, FIRST, question=question)
+    write_analysis(lake, FIRST, question="q0", analyzed_at=NOON + HOUR)
+    said = content.read(load_settings()).said[FIRST]
+    assert [one.analysis.question for one in said] == ["q0", "q1", "q2", "q3"]
+
+
 def test_first_publication_is_when_the_first_run_ended(lake: Lake) -> None:
     write_digest(lake, [FIRST], language="zh", published_at=NOON + 5 * HOUR)
     run = {"run_id": "r", "profile": "cv", "digest_date": DAY, "outcome": "partial"}

@@ -209,8 +209,8 @@ def _said(
 ) -> dict[str, tuple[Said, ...]]:
     said: defaultdict[str, list[Said]] = defaultdict(list)
     extracts: set[tuple[str, tuple[str, ...]]] = set()
-    newest_first = sorted(rows, key=lambda row: str(row["analyzed_at"]), reverse=True)
-    for row in newest_first:
+    in_order = sorted(rows, key=lambda row: (str(row["style"]), str(row["question"])))
+    for row in sorted(in_order, key=lambda row: str(row["analyzed_at"]), reverse=True):
         analysis, made = analyses[_key(row)], dict[str, Any](row)
         extract = (analysis.paper_id, analysis.extract)
         if not analysis.sections and extract in extracts:
