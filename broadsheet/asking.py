@@ -7,11 +7,13 @@ off from everything outside the lake and the search index (`shut_off`).
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -26,8 +28,10 @@ logger = logging.getLogger(__name__)
 
 _CATALOG = re.compile(r"\b(show|tables|describe|summarize|information_schema|duckdb_\w+|pg_\w+)\b")
 _SEARCH = re.compile(r"(?i)\b(search\s*\.|(search|similar_to)\s*\()")
-_EXPLAIN = re.compile(r"(?is)explain\b(\s+analyze\b|\s*\(\s*(analyze|format)\b[^)]*\))?")
-_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # MULTI is PIVOT's alone
+_EXPLAIN = re.compile(r"(?i)explain\b(\s+analyze\b|\s*\([\w\s,]*\))?")
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # MULTI has a PIVOT
+_WRITING = re.compile(r"(?i)\b(copy|create|delete|insert|update)\b")
+_WRITER = re.compile(r"(BATCH_)?(COPY|CREATE|DELETE|INSERT|UPDATE)")  # an operator of a plan
 
 
 def named() -> list[Query]:
@@ -91,10 +95,12 @@ def answer(
     given = _completed(asked, values)
     with open_for(asked, settings) as warehouse:
         _refuse_several(warehouse.con, asked.sql)
+        explain, sql = "", asked.sql
         if is_restricted:
-            _refuse_writing(warehouse.con, asked.sql)
+            explain, sql = _refuse_writing(warehouse.con, asked.sql)
             shut_off(warehouse.con, settings)
-        rows = warehouse.sql(asked.sql, **given)
+            _refuse_writing_within(warehouse, sql, given)
+        rows = warehouse.sql(explain + sql, **given)
     return rows.rename_columns(_distinct(rows.column_names))
 
 
@@ -121,7 +127,7 @@ def shut_off(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 
     DuckDB then refuses other files, URLs, ATTACH, extensions, and to loosen this again; Python's
     variables are out of its sight. What it may read it could also write: that only SELECT runs
-    is `_refuse_writing`'s part. Source:
+    is the part of `_refuse_writing` and `_refuse_writing_within`. Source:
     https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
     """
     folders = [Lake(settings.lake_root).root, str(settings.home / "search")]
@@ -198,20 +204,60 @@ def _refuse_several(con: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise UsageError("only one statement at a time is run", "give them one by one")
 
 
-def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Raise for what is no SELECT, nor EXPLAIN of one: EXPLAIN ANALYZE runs what it explains."""
-    [kind] = (statement.type for statement in _statements(con, sql))
-    if kind == duckdb.StatementType.EXPLAIN:
-        explained = _statements(con, _EXPLAIN.sub("", _without_comments(sql), count=1))
-        kind = explained[0].type if explained else kind
-    if kind not in _READING:
-        raise UsageError(
-            "only SELECT is run: the history is read, not written",
-            "--unrestricted runs any statement",
-        )
+def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, str]:
+    """`explain …` where the SQL begins so, and the SELECT: that is run, since that was looked at.
+
+    Raises for what is no SELECT, nor EXPLAIN of one: EXPLAIN ANALYZE runs what it explains. What
+    holds a PIVOT may be a COPY or CREATE of one; its plan is not asked for, since DuckDB runs a
+    part of it for that.
+    """
+    explain, kinds = "", _kinds(con, sql)
+    if kinds == [duckdb.StatementType.EXPLAIN] and (found := _EXPLAIN.match(_bare(sql))):
+        explain, sql = found[0], _bare(sql)[found.end() :]
+        kinds = _kinds(con, sql)
+    is_writing = duckdb.StatementType.MULTI in kinds and _WRITING.search(sql)
+    if len(kinds) != 1 or kinds[0] not in _READING or is_writing:
+        raise _only_read()
+    return explain, sql
 
 
-def _without_comments(sql: str) -> str:
+def _refuse_writing_within(warehouse: Warehouse, sql: str, given: Mapping[str, object]) -> None:
+    """Raise for a SELECT whose WITH writes: `with a as (copy … to …)` is of DuckDB 2.0.
+
+    None can without the word; where it is there, DuckDB's plan says whether it is meant.
+    """
+    if _WRITING.search(sql):
+        plan = warehouse.sql(f"explain (format json)\n{sql}", **given)
+        operators = _operators(json.loads(plan["explain_value"][0].as_py()))
+        if any(_WRITER.match(operator) for operator in operators):
+            raise _only_read()
+
+
+def _operators(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for node in nodes:
+        yield node["name"]
+        yield from _operators(node["children"])
+
+
+def _kinds(con: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.StatementType | None]:
+    return [_kind(statement) for statement in _statements(con, sql)]
+
+
+def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    """None for a kind that DuckDB's Python package does not know: UPDATE EXTENSIONS."""
+    try:
+        return statement.type
+    except ValueError:
+        return None
+
+
+def _only_read() -> UsageError:
+    return UsageError(
+        "only SELECT is run: the history is read, not written", "--unrestricted runs any statement"
+    )
+
+
+def _bare(sql: str) -> str:
     """The SQL without comments before its first word."""
     return re.sub(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/)+", "", sql, flags=re.DOTALL)
 

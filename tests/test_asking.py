@@ -124,6 +124,8 @@ class TestSql:
             "pivot digests on outcome using count(*) group by profile",
             "with a as (select 1) from a",
             "values (1)",
+            "with digests_copy as (from digests) from digests_copy where title <> 'copy'",
+            "explain analyze from digests where title <> 'insert'",
         ],
     )
     def test_what_only_reads_is_run(self, text: str) -> None:
@@ -140,6 +142,18 @@ WRITES = [
     "explain (analyze) copy (select 1) to '{home}/lake/out.parquet'",
     "explain /* x */ analyze copy (select 1) to '{home}/lake/out.parquet'",
     "/* x */ explain analyze copy (select 1) to '{home}/lake/out.parquet'",
+    "copy (pivot digests on outcome using count(*)) to '{home}/lake/out.parquet'",
+    "explain copy (pivot digests on outcome using count(*)) to '{home}/lake/out.parquet'",
+    "create table t as pivot digests on outcome using count(*)",
+    "with a as (copy digests to '{home}/lake/out.parquet') from a",
+    "with a as (copy digests to '{home}/lake/out.parquet') select 1",
+    "with a as (copy digests to '{home}/lake/out.parquet') pivot digests on style using count(*)",
+    "explain analyze with a as (copy digests to '{home}/lake/out.parquet') from a",
+    "explain (analyze --) select 1 /*\n) copy (select 1) to '{home}/lake/out.parquet' --*/",
+    "explain (format \"a) select 1 --\") copy (select 1) to '{home}/lake/out.parquet'",
+    "/* /* */ explain select 1; copy (select 1) to '{home}/lake/out.parquet'; -- */ from digests",
+    "with a as (insert into digests values (1)) select 1",
+    "update extensions",
     "attach '{home}/other.db'",
     "install httpfs",
     "load httpfs",
@@ -178,6 +192,11 @@ class TestRefusals:
             rows(text.format(home=home, outside=outside))
         assert sorted(home.rglob("*")) == before
         assert secret
+
+    def test_what_is_run_of_an_explain_is_what_was_looked_at(self, home: Path) -> None:
+        copied = home / "lake" / "out.parquet"
+        rows(f"/* /* */ explain select 1 -- */ explain analyze copy (select 1) to '{copied}'")
+        assert not copied.exists()
 
     def test_any_statement_is_run_where_that_is_asked_for(self, tmp_path: Path) -> None:
         copied = tmp_path / "digests.csv"
