@@ -85,6 +85,7 @@ def load(file: Path, settings: Settings, *, is_again: bool = False) -> Load:
         UsageError: the file cannot be read, or is something else; nothing was written.
         LakeError: the lake cannot be written.
         StateError: the shared state, which keeps a second load waiting, cannot be used.
+        WarehouseError: memory or the disk do not suffice; whole years are stored.
     """
     lake = Lake(settings.lake_root)
     desk = _Desk(settings.home / "state" / "archive", file)
@@ -183,6 +184,10 @@ def merge(
         show: makes what came readable as `incoming.papers`.
         scratch: folder for what does not fit into memory.
         gone: papers that are to leave.
+
+    Raises:
+        LakeError: the lake cannot be written.
+        WarehouseError: memory or the disk do not suffice.
     """
     only: Only = {**NOTHING, "archive": [{"year": year}]}
     with Warehouse(lake, only, ["archive.merged"]) as warehouse:
@@ -190,8 +195,15 @@ def merge(
         warehouse.con.execute("create schema incoming")
         show(warehouse.con)
         given = {"year": year, "gone": list(gone)}
-        rows = warehouse.con.sql(query("archive.merged").sql, params=given)
-        return lake.write_batches("archive", rows.to_arrow_reader(ROWS_AT_ONCE), FILE, year=year)
+        try:
+            rows = warehouse.con.sql(query("archive.merged").sql, params=given)
+            batches = rows.to_arrow_reader(ROWS_AT_ONCE)
+            return lake.write_batches("archive", batches, FILE, year=year)
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"cannot store the archive's year {year}: {error}",
+                "make room on the disk or in memory; the same command goes on with what is left",
+            ) from error
 
 
 def parse(con: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> None:
@@ -255,13 +267,15 @@ def _stage(file: Path, desk: _Desk) -> Load:
     """Read the file into a folder per year."""
     desk.clear()
     source = _Lines(file)
-    written = f"copy ({query('archive.records').sql}) to {as_text(desk.papers.absolute())} "
+    written = f"copy ({query('archive.records').sql}) to {as_text(desk.papers.absolute())}"
     with duckdb.connect() as con:
         bound(con, desk.folder / "scratch")
         parse(con, source.reader())
         try:
             con.execute(
-                written + "(format parquet, partition_by (year), compression snappy)",
+                # a row group's abstracts are one page: to read larger ones, memory would not do
+                f"{written} (format parquet, partition_by (year), compression snappy,"
+                f" row_group_size {ROWS_AT_ONCE})",
                 {"fetched_at": _modified(file)},
             )
         except duckdb.Error as error:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from builders import DAY, Row, paper, rows_of, run, write_list
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from broadsheet import archive, scoring, snapshots
 from broadsheet.config import Settings, load_profile, load_settings
 from broadsheet.editions import Edition
-from broadsheet.errors import LakeError, UsageError
+from broadsheet.errors import LakeError, UsageError, WarehouseError
 from broadsheet.lake import Lake
 from broadsheet.rows import to_rows
 from broadsheet.sources.arxiv import submission_window
@@ -308,6 +309,37 @@ def test_killed_it_leaves_whole_years_and_goes_on_with_the_others(
     assert archive.years(lake) == [*range(2008, 2013)]
     assert [one for one in lake.stored("archive") if one in kept] == kept
     assert load(file).is_known
+
+
+def test_what_is_staged_is_read_a_small_piece_at_once(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+
+    def look(lake: Lake, desk: Any, years: Any) -> None:
+        for file in map(pq.ParquetFile, desk.papers.rglob("*.parquet")):
+            metadata = file.metadata
+            groups.extend(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
+
+    monkeypatch.setattr(archive, "ROWS_AT_ONCE", 2048)
+    monkeypatch.setattr(archive, "_store_staged", look)
+    load(snapshot(tmp_path, *(record(f"0704.{n:05}") for n in range(9_000))))
+    assert sum(groups) == 9_000
+    assert max(groups) <= 2048
+
+
+def test_where_memory_does_not_suffice_that_is_said(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = archive._store_year
+
+    def starved(lake: Lake, desk: Any, year: int) -> int:
+        monkeypatch.setattr(archive, "_MEMORY", "1MB")
+        return store(lake, desk, year)
+
+    monkeypatch.setattr(archive, "_store_year", starved)
+    with pytest.raises(WarehouseError, match="cannot store the archive.s year 2007"):
+        load(snapshot(tmp_path, *(record(f"0704.{n:05}") for n in range(9_000))))
 
 
 def test_nothing_is_left_of_a_load_but_the_note_of_it(lake: Lake, tmp_path: Path) -> None:
