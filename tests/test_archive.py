@@ -338,7 +338,7 @@ def test_where_memory_does_not_suffice_that_is_said(
         return store(lake, desk, year)
 
     monkeypatch.setattr(archive, "_store_year", starved)
-    with pytest.raises(WarehouseError, match="cannot store the archive.s year 2007"):
+    with pytest.raises(WarehouseError, match=r"cannot store the archive.s year 2007"):
         load(snapshot(tmp_path, *(record(f"0704.{n:05}") for n in range(9_000))))
 
 

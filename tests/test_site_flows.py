@@ -1,4 +1,4 @@
-"""Runs end by bringing the site up to date, where that is set; whatever comes of it fails no run."""
+"""Runs end by bringing the site up to date, where that is set; that it fails fails no run."""
 
 from __future__ import annotations
 
