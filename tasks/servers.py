@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,7 +31,22 @@ def at_server() -> Iterator[None]:
         yield
     else:
         with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            _start_embedded()
             yield
+
+
+def _start_embedded() -> None:
+    """Start the embedded server, deaf to Ctrl-C; it ends with this process.
+
+    A terminal interrupts every process of its group. Without its server an interrupted run could
+    not say how it ended, and would try to for over ten minutes.
+    """
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child inherits it
+    try:
+        with get_client(sync_client=True):
+            pass
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def _refuse_silent(url: str) -> None:

@@ -34,6 +34,7 @@ from stage import (
     environment_of,
     free_port,
     installed,
+    kill_tree,
     last_line,
     told,
     wait_for,
@@ -142,7 +143,10 @@ def second_worker(installation: Installation) -> Iterator[None]:
         yield
     finally:
         worker.terminate()
-        worker.wait(60)
+        try:
+            worker.wait(60)
+        except subprocess.TimeoutExpired:  # it may hang where it ends: nothing that is compared
+            kill_tree(worker.pid)
 
 
 def compare(findings: Findings, disk: Path, other: Path) -> None:
