@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from prefect import get_client
 from prefect.settings import (
@@ -30,9 +32,30 @@ def at_server() -> Iterator[None]:
         _refuse_silent(url)
         yield
     else:
-        with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), _tidy_end():
             _start_embedded()
             yield
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """Let a SIGTERM end the process as an exit does, and the embedded server with it.
+
+    By itself it would leave that server behind. Prefect's engine, which has a handler of its own
+    while a flow runs, passes the signal on to this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no handler can be set
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(signum: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + signum)
 
 
 def _start_embedded() -> None:

@@ -28,11 +28,43 @@ with at_server(), get_client(sync_client=True):
 """
 
 
+TERMINATED = """
+import os, signal, time
+from broadsheet.terminal import quiet_prefect
+quiet_prefect(debug=False)
+from prefect import flow, get_client
+from tasks.servers import at_server
+
+@flow
+def long():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+with at_server(), get_client(sync_client=True) as server:
+    print(server.api_url, flush=True)
+    long()
+"""
+
+
 def test_ctrl_c_interrupts_a_run_and_not_its_server(tmp_path: Path) -> None:
+    done = run(INTERRUPTED, tmp_path)
+    url, health = done.stdout.split()
+    assert health == "None", done.stderr
+    assert port_of(url) not in _listening(), "the server ended with its run"
+
+
+def test_a_run_that_is_terminated_takes_its_server_with_it(tmp_path: Path) -> None:
+    done = run(TERMINATED, tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert port_of(done.stdout.split()[0]) not in _listening(), "the server was left behind"
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The script's end, as a program of its own at an embedded server."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED],
-        env=mine | {"PREFECT_HOME": str(tmp_path)},
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=mine | {"PREFECT_HOME": str(folder)},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         capture_output=True,
         text=True,
@@ -40,10 +72,10 @@ def test_ctrl_c_interrupts_a_run_and_not_its_server(tmp_path: Path) -> None:
         timeout=600,
         check=False,
     )
-    url, health = done.stdout.split()
-    assert health == "None", done.stderr
-    port = url.split(":")[2].split("/")[0]
-    assert port not in _listening(), "the server ended with its run"
+
+
+def port_of(url: str) -> str:
+    return url.split(":")[2].split("/")[0]
 
 
 def _listening() -> set[str]:
