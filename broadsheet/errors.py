@@ -8,8 +8,8 @@
     │   └── UnknownShape        it answered something no known version of it ever did
     ├── LakeError               Parquet files that cannot be read or written
     ├── WarehouseError          SQL that cannot run
-    ├── Stopped                 work that was given up because its run ends
     ├── SiteError               the built site cannot be written or indexed
+    ├── Stopped                 work that was given up because its run ends
     ├── StateError              quotas and money that workers share: the store cannot be used
     ├── DeliveryError           a digest that did not reach a mailbox or chat, or may not have
     └── ModelError              a language model's call that gave no usable answer

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pytest
 from post import PostOffice
 
+from broadsheet import redaction
 from broadsheet.lake import Lake
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BROADSHEET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BROADSHEET_ARXIV_DELAY_SECONDS", "0")
+    monkeypatch.setattr(redaction, "_hidden", set())
 
 
 @pytest.fixture(scope="session")

@@ -238,6 +238,6 @@ def test_any_text_can_be_checked_against_any_other(text: str, source: str) -> No
 )
 def test_no_text_takes_long(piece: str) -> None:
     long = piece * (60_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()  # other tests run beside it
     check({"a": long[:5000]}, long)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

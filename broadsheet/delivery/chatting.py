@@ -24,6 +24,7 @@ from broadsheet.redaction import hide
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 30.0
 _SHARE = 0.8  # of a chat's limit: some write a character as several
 _SHORTEST_SECRET = 8
+_ADDRESS = re.compile(r"\d+(\.\d+){3}")  # no secret, and in many other messages
 _NEVER_LEFT = re.compile(
     r"NewConnectionError|ConnectTimeout|NameResolutionError|Connection refused|SSLError|ProxyError"
 )
@@ -91,7 +92,7 @@ def open_chat(target: Target) -> Any:  # noqa: ANN401 (Apprise ships no types fo
 def _hide(url: str) -> None:
     """Keep the URL, and the tokens in it, out of every log and error."""
     for part in (url, *re.split(r"[/?&=@:#]+", url)):
-        if len(part) >= _SHORTEST_SECRET and not part.isalpha():
+        if len(part) >= _SHORTEST_SECRET and not part.isalpha() and not _ADDRESS.fullmatch(part):
             hide(part)
 
 
