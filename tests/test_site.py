@@ -137,6 +137,16 @@ def test_a_paper_shows_all_that_is_known_of_it(site: Path) -> None:
     assert tree.css_first(f'a[href="https://arxiv.org/abs/{FIRST}"]') is not None
 
 
+def test_an_author_with_a_page_is_named_however_late(lake: Lake, tmp_path: Path) -> None:
+    crowd = [f"Nobody {number}" for number in range(90)]
+    papers = [paper(name, authors=[*crowd, f"C {name}", "Z. Late"]) for name in (FIRST, SECOND)]
+    write_list(lake, *papers, paper(THIRD, authors=["Z. Late"]))
+    write_digest(lake, [FIRST], language="zh")
+    build(tmp_path / "site")
+    shown = text(tmp_path / "site", f"zh/papers/{FIRST}.html")
+    assert "Z. Late" in shown and "Nobody 89" not in shown and "+31" in shown
+
+
 def test_formulas_are_drawn_without_scripts(site: Path) -> None:
     tree = page(site, f"zh/papers/{SECOND}.html")
     assert tree.css_first("blockquote math msup") is not None

@@ -21,6 +21,8 @@ SHOWN = 200
 """Most papers or digests that one list shows; the calendar and the search have all."""
 MOST = 400
 """Most topics or authors that their index shows."""
+NAMED = 60
+"""Authors that a paper's page names, of those who have no page."""
 LEAST = {"topics": 2, "authors": 3}
 """Papers from which a topic or an author has a page."""
 RECENT_DAYS = 7
@@ -187,9 +189,16 @@ def _papers(content: Content, index: _Index, language: str, set_page: SetPage) -
                 (f.profile, titles[f.profile], f.date, f.position, f.score) for f in featured
             ],
             titles={one.profile: titles.get(one.profile, one.profile) for one in said},
+            byline=_byline(paper, index),
             authors=[name for name in paper.authors if name in index.authors],
             topics=[name for name in paper.topics if name in index.topics],
         )
+
+
+def _byline(paper: Paper, index: _Index) -> list[str]:
+    """The first authors, and of the others those who have a page, which is reached from here."""
+    first, others = paper.authors[:NAMED], paper.authors[NAMED:]
+    return [*first, *(name for name in others if name in index.authors)]
 
 
 def _lists(index: _Index, language: str, set_page: SetPage) -> Iterator[File]:
