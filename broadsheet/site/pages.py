@@ -6,7 +6,7 @@ import calendar
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,7 +39,7 @@ class File:
 
     path: str
     facts: object
-    make: Callable[[], bytes] = field(compare=False)
+    make: Callable[[], bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

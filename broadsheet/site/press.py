@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from broadsheet.models import Analysis
-from broadsheet.rendering import daggered, html, paper_url, printable, unfound
+from broadsheet.rendering import daggered, html, printable, unfound
 from broadsheet.resources import project
 from broadsheet.site.formulas import with_formulas
 from broadsheet.styles import Style
@@ -99,7 +99,6 @@ class Press:
             "is_web": lambda url: bool(url and _WEB.fullmatch(url)),
             "month": lambda date, words: words["months"].split()[date.month - 1],
             "paper_path": paper_path,
-            "paper_url": paper_url,
             "slug": slug,
             "unfound": unfound,
             "usd": _usd,
